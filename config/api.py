@@ -1,0 +1,81 @@
+"""The REST API: the rooms' routers under one roof, each operation behind its own permission."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.urls import URLPattern, URLResolver
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from config import problems
+from config.parsing import BoundedParser
+from crawling.api import router as crawling_router
+from crawling.api_cancel import router as cancel_router
+from extraction.api import ROUTERS as PROJECT_ROUTERS
+from jobs.api import router as jobs_router
+
+DESCRIPTION = (
+    "Projects, crawls, extractions and search. Every call needs an API key in the header X-API-Key and acts as"
+    " the key's user, whose permissions decide. Errors are RFC 9457 problems; their detail says what to do next."
+)
+
+
+class QuarryAPI(NinjaAPI):
+    """Ninja's API, whose document tells the media type of errors."""
+
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        """Return the OpenAPI document."""
+        document = super().get_openapi_schema(**kwargs)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if int(status) >= 400 and "application/json" in content:
+                        content[problems.CONTENT_TYPE] = content.pop("application/json")
+        return document
+
+
+#: Ninja's page of documentation loads scripts from elsewhere, which the content security policy refuses.
+api = QuarryAPI(
+    title="Quarry", version="1", urls_namespace="api", description=DESCRIPTION, docs_url=None, parser=BoundedParser()
+)
+problems.handlers_add(api)
+api.add_router("", crawling_router)
+api.add_router("/jobs", jobs_router)
+api.add_router("/jobs", cancel_router)
+for router in PROJECT_ROUTERS:
+    api.add_router("/projects", router)
+
+
+def api_urls() -> tuple[list[URLPattern | URLResolver], str, str]:
+    """Return the API's URLs; what the framework itself refuses is told as a problem, too."""
+    patterns, application, namespace = api.urls
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            pattern.callback = _told(pattern.callback)
+    return patterns, application, namespace
+
+
+def _told(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    @wraps(view, updated=())
+    def told(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = view(request, *args, **kwargs)
+        except Http404:
+            return problems.not_found(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            return problems.not_allowed(request, response.headers["Allow"])
+        return response
+
+    told.csrf_exempt = True  # type: ignore[attr-defined]  # keys, not cookies, let requests in
+    return told
+
+
+def no_such_path(request: HttpRequest) -> HttpResponse:
+    """Return the answer for any other path below /api."""
+    return problems.not_found(request)
+
+
+no_such_path.csrf_exempt = True  # type: ignore[attr-defined]

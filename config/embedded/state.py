@@ -1,0 +1,54 @@
+"""The note a supervisor leaves about its running server, and how a server is recognised."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_NOTE = "server.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that was ready when the note was written.
+
+    `folder` tells a note from its copy in a copied home; `system_identifier` names the cluster for good.
+    """
+
+    folder: str
+    supervisor_pid: int
+    postmaster_pid: int
+    socket_folder: str
+    system_identifier: int
+
+
+def write_note(folder: Path, server: RunningServer) -> None:
+    """Replace the note in `folder` as one step."""
+    draft = folder / f"{_NOTE}.new"
+    draft.write_text(json.dumps(asdict(server)), encoding="ascii")
+    draft.chmod(0o644)
+    draft.replace(folder / _NOTE)
+
+
+def read_note(folder: Path) -> RunningServer | None:
+    """Return the note about the server of `folder`; none if there is none, or none that can be understood."""
+    try:
+        note = RunningServer(**json.loads((folder / _NOTE).read_text(encoding="ascii")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return note if note.folder == str(folder.resolve()) else None
+
+
+def remove_note(folder: Path) -> None:
+    """Remove the note in `folder`, if there is one."""
+    (folder / _NOTE).unlink(missing_ok=True)
+
+
+def system_identifier(data: Path) -> int:
+    """Return the identifier `initdb` gave to the cluster in `data`.
+
+    It is the first field of PostgreSQL's ControlFileData (src/include/catalog/pg_control.h), a uint64 in the
+    machine's byte order; `SELECT system_identifier FROM pg_control_system()` gives the same number.
+    """
+    with (data / "global" / "pg_control").open("rb") as file:
+        return int.from_bytes(file.read(8), sys.byteorder)

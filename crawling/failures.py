@@ -1,0 +1,76 @@
+"""The bounds of a fetch, and the client library's many exceptions told apart as our few."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from crawling.errors import (
+    BadReply,
+    BadUrl,
+    BlockedAddress,
+    ConnectionFailed,
+    DnsFailed,
+    FetchError,
+    TimedOut,
+    TlsFailed,
+)
+from crawling.guard import REMEDY
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one fetch.
+
+    max_bytes: of the body, after decompression. total_seconds: from start to last byte.
+    connect_seconds: DNS, connection and TLS together. idle_seconds: without a single byte.
+    """
+
+    max_bytes: int = 10 * 1024 * 1024
+    total_seconds: float = 60.0
+    connect_seconds: float = 10.0
+    idle_seconds: float = 20.0
+
+
+@contextlib.contextmanager
+def typed_errors(host: str, limits: Limits) -> Iterator[None]:
+    """Turn whatever the client library raises while asking `host` into our own errors: it ends here."""
+    try:
+        yield
+    except FetchError:
+        raise
+    except aiohttp.ConnectionTimeoutError as error:
+        raise TimedOut(f"{host} did not accept a connection within {limits.connect_seconds:g} s.") from error
+    except aiohttp.SocketTimeoutError as error:
+        raise TimedOut(f"{host} sent nothing for {limits.idle_seconds:g} s.") from error
+    except TimeoutError as error:
+        raise TimedOut(f"{host} did not complete its reply within {limits.total_seconds:g} s.") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise DnsFailed(f"{host} has no address: {_cause(error.os_error)}.") from error
+    except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as error:
+        raise TlsFailed(f"{host} cannot be trusted: {_cause(error)}.") from error
+    except aiohttp.ClientConnectorError as error:
+        raise _connect_error(host, error) from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        raise BadUrl(f"The address cannot be requested: {error}.") from error
+    except aiohttp.ClientResponseError as error:
+        raise BadReply(f"{host} did not answer in valid HTTP: {error.message}.") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionFailed(f"The connection to {host} broke: {_cause(error)}.") from error
+
+
+def _connect_error(host: str, error: aiohttp.ClientConnectorError) -> FetchError:
+    if isinstance(error.os_error, BlockedAddress):
+        return error.os_error
+    # With several addresses the connector joins all failures into one text.
+    if REMEDY in str(error.os_error):
+        return BlockedAddress(f"{host} leads into a private or reserved network. If it is meant, {REMEDY}.")
+    return ConnectionFailed(f"{host} could not be connected to: {_cause(error.os_error)}.")
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror or error)
+    return (str(error) or type(error).__name__).rstrip(".")

@@ -1,0 +1,47 @@
+"""What is remembered of a host between slices: robots.txt and its pace."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from crawling.models import Host
+from crawling.robots import RobotsRules, RobotsState
+
+ROBOTS_LIFE = timedelta(hours=24)  # RFC 9309, section 2.4
+
+
+@dataclass(frozen=True, slots=True)
+class HostMemory:
+    """A host as remembered; `robots` is None when its robots.txt must be asked for again."""
+
+    delay_seconds: float | None
+    slow_down_seconds: float
+    robots: RobotsRules | None
+
+
+def host_recall(netloc: str) -> HostMemory:
+    """Return what is remembered of the host, creating its row on first sight."""
+    host, _ = Host.objects.get_or_create(netloc=netloc)
+    robots = None
+    if host.robots_fetched_at and host.robots_fetched_at > timezone.now() - ROBOTS_LIFE:
+        state = RobotsState.RULES if host.robots_status == 200 else RobotsState.ABSENT
+        robots = RobotsRules(state, host.robots_text)
+    return HostMemory(host.delay_seconds, host.slow_down_seconds, robots)
+
+
+def robots_remember(netloc: str, rules: RobotsRules) -> None:
+    """Keep the host's rules for a day; an unreachable robots.txt is not kept."""
+    if rules.state is not RobotsState.UNREACHABLE:
+        status = 200 if rules.state is RobotsState.RULES else 404
+        Host.objects.filter(netloc=netloc).update(
+            robots_status=status, robots_text=rules.text, robots_fetched_at=Now()
+        )
+
+
+def pace_remember(netloc: str, slow_down_seconds: float, last_error: str) -> None:
+    """Keep how much the host had to be slowed down for, and the last error it gave."""
+    Host.objects.filter(netloc=netloc).update(slow_down_seconds=slow_down_seconds)
+    if last_error:
+        Host.objects.filter(netloc=netloc).update(last_error=last_error[:300], last_error_at=Now())

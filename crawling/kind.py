@@ -1,0 +1,70 @@
+"""The kinds `crawl` (follows links within a scope) and `scrape` (fetches a list of URLs)."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
+
+from crawling import reading, storing
+from crawling.models import SourceHold
+from crawling.worker import HostWorker, host_worker
+from jobs import kinds, ledger
+from jobs.kinds import JobRef, NewItem, Outcome
+
+FAMILY = "host"
+
+
+class _Fetching:
+    """What crawl and scrape share: hosts as lanes, pages as results."""
+
+    family = FAMILY
+
+    def open_worker(self, lane: str, database: Any) -> AbstractAsyncContextManager[HostWorker]:
+        return host_worker(lane, database)
+
+    def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+        return storing.pages_store(job, outcomes)
+
+    def complete(self, job: JobRef) -> dict[str, Any]:
+        facts: dict[str, Any] = {"sources": SourceHold.objects.filter(job_id=job.id).count()}
+        if job.payload.get("auto_extract") and facts["sources"] and "extract" in kinds.names():
+            child = kinds.get("extract").chain(job)
+            if child is not None:
+                facts["extraction_job_id"] = str(child)
+        return facts
+
+    def chain(self, parent: JobRef) -> None:
+        """Fetching never follows from another job."""
+
+
+class Crawl(_Fetching):
+    """Starts from one URL and follows what its scope admits."""
+
+    name = "crawl"
+
+    def populate(self, job: JobRef) -> None:
+        """Add the seeds, and the host's robots.txt as the place where sitemaps are named."""
+        items = [reading.page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
+        if job.payload.get("use_sitemaps", True):
+            items = [*_robots_items(job.payload["scope"]["seeds"]), *items]
+        ledger.items_add(job.id, items)
+
+
+class Scrape(_Fetching):
+    """Fetches exactly the URLs given, redirects included."""
+
+    name = "scrape"
+
+    def populate(self, job: JobRef) -> None:
+        """Add one item per URL."""
+        ledger.items_add(job.id, [reading.page_item(url, depth=0) for url in job.payload["urls"]])
+
+
+def _robots_items(seeds: list[str]) -> list[NewItem]:
+    items = {}
+    for seed in seeds:
+        parts = urlsplit(seed)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        lane = reading.page_item(seed, depth=0).lane
+        key = f"sitemap:{origin}/robots.txt"
+        items[key] = NewItem(key=key, lane=lane, rank=-2, data={"type": "robots", "origin": origin})
+    return list(items.values())

@@ -1,0 +1,113 @@
+"""Starting crawls and scrapes: every input checked first, with a sentence for whoever made it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from crawling.errors import BadUrl
+from crawling.scope import Mode, Scope, canonical_url
+from jobs import lifecycle
+from jobs.errors import Invalid
+
+MAX_SCRAPED_URLS = 10_000
+DEFAULT_DEPTH = 10
+DEFAULT_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlOptions:
+    """How to crawl; the defaults suit a documentation site."""
+
+    source_group: str = ""  #: empty: the host's name
+    max_depth: int = DEFAULT_DEPTH
+    limit: int | None = DEFAULT_LIMIT  #: pages at most; None: no limit
+    include_paths: tuple[str, ...] = ()
+    exclude_paths: tuple[str, ...] = ()
+    allow_backward_links: bool = True
+    allow_subdomains: bool = False
+    ignore_query_parameters: bool = False
+    prefix: bool = False  #: stay below the folder of the start URL
+    use_sitemaps: bool = True
+    auto_extract: bool = True
+    allowed_languages: tuple[str, ...] = ()
+
+
+def crawl_submit(
+    *,
+    project_id: UUID,
+    url: str,
+    options: CrawlOptions,
+    actor_id: int | None = None,
+    actor: str = "",
+) -> UUID:
+    """Start a crawl; return the job's id. Raises: Invalid, BadUrl, BadScope, NotFound."""
+    seed = url_checked(url)
+    if options.limit is not None and options.limit < 1:
+        raise Invalid("The limit must be at least 1 page; leave it out for the default.")
+    payload: dict[str, Any] = {
+        "url": seed,
+        "scope": _scope(seed, options).to_config(),
+        "source_group": options.source_group or str(urlsplit(seed).hostname),
+        "limit": options.limit,
+        "use_sitemaps": options.use_sitemaps,
+        "auto_extract": options.auto_extract,
+        "allowed_languages": sorted(language.lower() for language in options.allowed_languages),
+    }
+    return lifecycle.job_submit(
+        kind="crawl",
+        project_id=project_id,
+        payload=payload,
+        label=seed,
+        actor_id=actor_id,
+        actor=actor,
+        page_limit=options.limit,
+    )
+
+
+def scrape_submit(
+    *,
+    project_id: UUID,
+    urls: Sequence[str],
+    source_group: str = "",
+    auto_extract: bool = False,
+    actor_id: int | None = None,
+    actor: str = "",
+) -> UUID:
+    """Start fetching exactly these URLs; return the job's id. Raises: Invalid, BadUrl, NotFound."""
+    if not 1 <= len(urls) <= MAX_SCRAPED_URLS:
+        raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs; these are {len(urls):,}. Split longer lists.")
+    wanted = list(dict.fromkeys(url_checked(url) for url in urls))
+    payload = {
+        "urls": wanted,
+        "source_group": source_group or str(urlsplit(wanted[0]).hostname),
+        "auto_extract": auto_extract,
+    }
+    label = wanted[0] if len(wanted) == 1 else f"{wanted[0]} and {len(wanted) - 1} more"
+    return lifecycle.job_submit(
+        kind="scrape", project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
+    )
+
+
+def url_checked(url: str) -> str:
+    """Return the canonical URL. Raises: Invalid, with a sentence that names the URL."""
+    try:
+        return canonical_url(url)
+    except BadUrl as error:
+        detail = f"{error.detail} Give a full address such as https://example.org/docs/."
+        raise Invalid(detail, code="bad_url") from error
+
+
+def _scope(seed: str, options: CrawlOptions) -> Scope:
+    config: dict[str, Any] = {
+        "seeds": [seed],
+        "mode": Mode.SUBDOMAINS.value if options.allow_subdomains else Mode.HOST.value,
+        "include_patterns": list(options.include_paths),
+        "exclude_patterns": list(options.exclude_paths),
+        "max_depth": options.max_depth,
+        "ignore_query_parameters": options.ignore_query_parameters,
+        "allow_backward_links": options.allow_backward_links and not options.prefix,
+    }
+    return Scope.from_config(config)
+

@@ -1,0 +1,268 @@
+"""Fetching the items of one host: robots, pace, request, reading, and what becomes of each.
+
+One worker serves all jobs of its lane, so politeness towards the host holds across jobs.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import aiohttp
+from django.conf import settings
+
+from crawling import hosts, reading, recall
+from crawling.content import read_page
+from crawling.errors import BadUrl, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
+from crawling.failures import Limits
+from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
+from crawling.guard import AddressGuard
+from crawling.politeness import Pace
+from crawling.reading import Follow, Reading
+from crawling.robots import RobotsRules, RobotsState
+from crawling.robots_fetch import robots_fetch
+from crawling.scope import Scope, canonical_url
+from crawling.sitemaps import parse_sitemap
+from crawling.writes import GoneWrite, Unchanged
+from jobs import kinds
+from jobs.cpu import on_cpu
+from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.states import ItemState, Reason
+
+MAX_REDIRECTS = 10
+PATIENCE_SECONDS = 5.0  # an item of a host that says "later" waits this long in hand, else in the ledger
+SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
+LIMITS = Limits()
+SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
+USER_AGENT = "Quarry/0.1 (+https://pypi.org/project/quarry/)"
+ITEM_DEADLINE_SECONDS = 180.0
+
+
+class HostWorker:
+    """Works on the items of one host. See `jobs.kinds.Worker`."""
+
+    item_deadline_seconds = ITEM_DEADLINE_SECONDS
+
+    def __init__(self, netloc: str, database: Any, session: aiohttp.ClientSession, memory: hosts.HostMemory) -> None:
+        self.netloc = netloc
+        self.database = database
+        self.session = session
+        self.robots: RobotsRules | None = memory.robots
+        self._robots_lock = asyncio.Lock()
+        delay = memory.delay_seconds if memory.delay_seconds is not None else settings.QUARRY.crawl_delay_seconds
+        self.pace = Pace(
+            delay_seconds=max(delay, (memory.robots.crawl_delay_seconds or 0.0) if memory.robots else 0.0),
+            concurrency=settings.QUARRY.crawl_concurrency,
+            slow_down_seconds=memory.slow_down_seconds,
+        )
+        self.in_hand = settings.QUARRY.crawl_concurrency
+        self.last_error = ""
+        self._known: dict[tuple[UUID, str], recall.KnownPage] = {}
+        self._seen: dict[UUID, dict[str, int]] = defaultdict(dict)
+        self._follows: dict[UUID, Scope | None] = {}
+
+    async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
+        """Look up what earlier jobs know of these pages."""
+        if job.id not in self._follows:
+            config = job.payload.get("scope")
+            self._follows[job.id] = Scope.from_config(config) if config else None
+        urls = [claim.key for claim in claims]
+        known = await self.database(recall.pages_known, job.project_id, urls)
+        self._known.update({(job.project_id, url): page for url, page in known.items()})
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Remember which URLs the ledger now has, to spare it asking again."""
+        for outcome in outcomes:
+            seen = self._seen[outcome.claim.job_id]
+            if len(seen) < SEEN_URLS:
+                for item in outcome.new_items:
+                    seen[item.key] = min(item.rank, seen.get(item.key, item.rank))
+
+    async def work(self, job: JobRef, claim: Claim) -> Outcome:
+        """Return what became of the claim: a page, a sitemap, or the host's robots.txt."""
+        try:
+            match claim.data.get("type"):
+                case "robots":
+                    return await self._robots_item(job, claim)
+                case "sitemap":
+                    return await self._sitemap_item(job, claim)
+                case _:
+                    return await self._page_item(job, claim)
+        except FetchError as error:
+            return self._failure(claim, error)
+
+    # Pages
+
+    async def _page_item(self, job: JobRef, claim: Claim) -> Outcome:
+        if not (await self._rules(claim.key)).allowed(claim.key):
+            return kinds.skipped(claim, Reason.ROBOTS)
+        known = self._known.pop((job.project_id, claim.key), None)
+        fetched = await self._fetch(claim.key, known=known)
+        follow = self._follow(job, claim)
+        if fetched.not_modified and known is not None:
+            return await self._unmodified(claim, known, follow)
+        if fetched.location:
+            return self._redirected(claim, fetched, follow)
+        group = str(job.payload.get("source_group", ""))
+        read = await on_cpu(reading.reply_read, fetched, source_group=group, follow=follow)
+        return _page_outcome(job, claim, read)
+
+    def _follow(self, job: JobRef, claim: Claim) -> Follow | None:
+        scope = self._follows[job.id]
+        if scope is None:
+            return None
+        return Follow(scope, int(claim.data.get("depth", 0)), self._seen[job.id])
+
+    async def _unmodified(self, claim: Claim, known: recall.KnownPage, follow: Follow | None) -> Outcome:
+        """Follow the links of the stored page: the host sent no new one."""
+        result: dict[str, Any] = {"http_status": 304}
+        items: list[NewItem] = []
+        if follow is not None:
+            stored = await self.database(recall.page_stored, known.source_id)
+            if stored is not None:
+                page = await on_cpu(read_page, stored)
+                items, outside = reading.links_admitted(page, follow)
+                result |= {"out_of_scope": outside} if outside else {}
+        return kinds.done(
+            claim, outcome="unchanged", result=result, new_items=items, write=Unchanged(known.source_id)
+        )
+
+    def _redirected(self, claim: Claim, fetched: Fetched, follow: Follow | None) -> Outcome:
+        """Give the target back to the ledger, where scope, robots, guard and dedupe look at it anew."""
+        assert fetched.location is not None
+        via = [*claim.data.get("via", []), claim.key]
+        scope = follow.scope if follow else None
+        try:
+            target = scope.canonical(fetched.location) if scope else canonical_url(fetched.location)
+        except BadUrl as error:
+            raise RedirectLoop(f"It redirects to something that is no web address: {error.detail}") from error
+        if target in via or len(via) > MAX_REDIRECTS:
+            raise RedirectLoop(f"Its redirects lead in a circle or never end: {' → '.join([*via[-3:], target])}.")
+        result: dict[str, Any] = {"http_status": fetched.status, "location": target}
+        depth = int(claim.data.get("depth", 0))
+        if follow is None:
+            items = [reading.page_item(target, depth=depth, via=via)]
+        else:
+            items, outside = reading.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
+            result |= {"out_of_scope": outside} if outside else {}
+        return kinds.done(claim, outcome="redirected", result=result, new_items=items)
+
+    # Sitemaps and robots.txt
+
+    async def _robots_item(self, job: JobRef, claim: Claim) -> Outcome:
+        rules = await self._rules(claim.data["origin"])
+        own = f"{claim.data['origin']}/sitemap.xml"
+        named = [url for url in rules.sitemaps if url != own]
+        items = [reading.sitemap_item(url) for url in named]
+        items.append(reading.sitemap_item(own, **({} if own in rules.sitemaps else {"guess": True})))
+        return kinds.done(claim, outcome="sitemap", result={"sitemaps": len(named)}, new_items=items)
+
+    async def _sitemap_item(self, job: JobRef, claim: Claim) -> Outcome:
+        url = claim.key.removeprefix("sitemap:")
+        if not (await self._rules(url)).allowed(url):
+            return kinds.skipped(claim, Reason.ROBOTS)
+        follow = self._follow(job, claim)
+        try:
+            fetched = await self._fetch(url, limits=SITEMAP_LIMITS, accept_types=SITEMAP_TYPES)
+        except Gone:
+            if claim.data.get("guess"):  # nobody promised one
+                return kinds.done(claim, outcome="sitemap", result={"urls": 0, "detail": "The host has no sitemap."})
+            raise
+        if fetched.location or follow is None:
+            items = [reading.sitemap_item(fetched.location)] if fetched.location and not claim.data.get("via") else []
+            items = [replace(item, data={**item.data, "via": [url]}) for item in items]
+            return kinds.done(claim, outcome="redirected", result={"location": fetched.location}, new_items=items)
+        sitemap = await on_cpu(parse_sitemap, fetched.body, url)
+        pages, outside = await on_cpu(reading.urls_admitted, sitemap.urls, follow, depth=1)
+        items = [*pages, *(reading.sitemap_item(inner) for inner in sitemap.sitemaps if _same_host(inner, url))]
+        result = {"urls": len(sitemap.urls), "sitemaps": len(sitemap.sitemaps), "is_broken": sitemap.is_broken}
+        return kinds.done(claim, outcome="sitemap", result={**result, "out_of_scope": outside}, new_items=items)
+
+    async def _rules(self, url: str) -> RobotsRules:
+        """Return the host's rules. Raises: FetchError when its robots.txt cannot be had, so nothing may be fetched."""
+        async with self._robots_lock:
+            if self.robots is None:
+                async with self.pace.turn():
+                    rules = await robots_fetch(self.session, url, limits=LIMITS)
+                self.pace.delay_seconds = max(self.pace.delay_seconds, rules.crawl_delay_seconds or 0.0)
+                if rules.state is RobotsState.UNREACHABLE:
+                    return rules
+                self.robots = rules
+                await self.database(hosts.robots_remember, self.netloc, rules)
+        return self.robots
+
+    # The request itself
+
+    async def _fetch(
+        self,
+        url: str,
+        *,
+        known: recall.KnownPage | None = None,
+        limits: Limits = LIMITS,
+        accept_types: Collection[str] = PAGE_TYPES,
+    ) -> Fetched:
+        blocked = self.pace.blocked_seconds
+        if blocked > PATIENCE_SECONDS:
+            raise Throttled("The host asked to be left alone for a while.", status=503, retry_after_seconds=blocked)
+        async with self.pace.turn():
+            fetched = await fetch(
+                self.session,
+                url,
+                etag=known.etag if known else None,
+                last_modified=known.last_modified if known else None,
+                accept_types=accept_types,
+                limits=limits,
+            )
+        self.pace.succeeded()
+        return fetched
+
+    def _failure(self, claim: Claim, error: FetchError) -> Outcome:
+        reason = Reason(error.reason)
+        facts = {"http_status": error.context["status"]} if "status" in error.context else {}
+        self.last_error = f"{reason}: {error.detail}"
+        if isinstance(error, Throttled):
+            seconds = self.pace.overloaded(retry_after_seconds=error.retry_after_seconds)
+            return kinds.snoozed(claim, reason, after_seconds=seconds, detail=error.detail, **facts)
+        if isinstance(error, TimedOut):
+            self.pace.overloaded()
+        if error.retryable:
+            return kinds.retried(claim, reason, detail=error.detail, **facts)
+        if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
+            return kinds.skipped(claim, reason, result={"detail": error.detail})
+        write = GoneWrite(claim.key) if isinstance(error, Gone) else None
+        return kinds.failed(claim, reason, detail=error.detail, write=write, **facts)
+
+
+def _same_host(url: str, other: str) -> bool:
+    return urlsplit(url).netloc == urlsplit(other).netloc
+
+
+def _page_outcome(job: JobRef, claim: Claim, read: Reading) -> Outcome:
+    allowed = job.payload.get("allowed_languages") or []
+    if read.page.links.robots_meta.is_noindex:
+        return kinds.skipped(claim, Reason.NOINDEX, result=read.result, new_items=read.new_items)
+    if read.write is None:
+        return kinds.skipped(claim, Reason.EMPTY, result=read.result, new_items=read.new_items)
+    if allowed and read.page.language and read.page.language.partition("-")[0] not in allowed:
+        result = {**read.result, "language": read.page.language}
+        return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=read.new_items)
+    return Outcome(claim, ItemState.DONE, "", "", read.result, read.new_items, read.write)
+
+
+@asynccontextmanager
+async def host_worker(lane: str, database: Any) -> AsyncIterator[HostWorker]:
+    """Open the worker for one slice of a host's lane, and keep what it learned of the host's pace."""
+    netloc = lane.removeprefix("host:")
+    memory = await database(hosts.host_recall, netloc)
+    guard = AddressGuard(settings.QUARRY.crawl_allow_networks)
+    session = open_session(guard, user_agent=USER_AGENT, limits=LIMITS)
+    async with session:
+        worker = HostWorker(netloc, database, session, memory)
+        try:
+            yield worker
+        finally:
+            await database(hosts.pace_remember, netloc, worker.pace.slow_down_seconds, worker.last_error)

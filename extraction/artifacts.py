@@ -1,0 +1,49 @@
+"""Extractions as artifacts of extract jobs: exactly those the job made."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from crawling.models import Source
+from extraction.models import Extraction
+from jobs.owners import Removed
+
+
+class ExtractionOwner:
+    """See `jobs.owners.ArtifactOwner`."""
+
+    name = "extractions"
+    rank = 30
+
+    def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
+        """Delete up to `size` extractions; their sources count as not extracted from then on."""
+        locked = self._locked_sources(job_id, size)
+        ids = _ids(job_id, locked)
+        if not ids:
+            return {}
+        Extraction.objects.filter(pk__in=ids)._raw_delete("default")
+        Source.objects.filter(pk__in=locked).update(extracted_version=None, status="ready")
+        return {"extractions": Removed.all_of(len(ids))}
+
+    def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
+        """Leave the extractions of up to `size` rows to the project."""
+        return Extraction.objects.filter(pk__in=_ids(job_id, self._locked_sources(job_id, size))).update(job_id=None)
+
+    def work_off(self, job_ids: Sequence[UUID]) -> None:
+        """Nothing was queued: the rows are gone."""
+
+    def count(self, job_ids: Sequence[UUID]) -> int:
+        """Return how many extractions these jobs made and still have."""
+        return Extraction.objects.filter(job_id__in=job_ids).count()
+
+    def _locked_sources(self, job_id: UUID, size: int) -> list[UUID]:
+        """Return the sources of the next `size` extractions, locked in URL order as settling does."""
+        rows = Extraction.objects.filter(job_id=job_id).order_by("id").values_list("source_id", flat=True)[:size]
+        wanted = set(rows)
+        locked = Source.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("url")
+        return list(locked.values_list("pk", flat=True))
+
+
+def _ids(job_id: UUID, source_ids: Sequence[UUID]) -> list[UUID]:
+    """Return the job's extractions from these sources, in the order in which their vector changes are locked."""
+    rows = Extraction.objects.filter(job_id=job_id, source_id__in=source_ids).order_by("id")
+    return list(rows.values_list("pk", flat=True))

@@ -1,0 +1,225 @@
+"""Heading-aware chunks of Markdown with exact offsets, for search passages and for long prompts.
+
+Sections are found first, so that a chunk does not straddle chapters; only a section longer than the limit is
+split, by semantic-text-splitter, at the largest unit that fits (block, line, sentence, word). That library is
+quadratic in the length of one block (measured: 51 s for one line of a million characters), so it sees bounded
+windows only.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
+
+from semantic_text_splitter import MarkdownSplitter
+
+MAX_CHARACTERS = 2000
+MIN_CHARACTERS = 400
+WINDOW_CHARACTERS = 8_000
+
+_MAX_HEADING_CHARACTERS = 200
+_MAX_TABLE_HEADER_CHARACTERS = 500
+
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$", re.DOTALL)
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a Markdown text.
+
+    text: exactly `source[start:end]`. start, end: half-open, code points. heading_path: the headings
+    above the passage, outermost first. ordinal: 0, 1, 2, … in text order. title: the page's.
+    table_header: the header row of the table in whose middle the passage begins, else empty; it is
+    context and lies outside the offsets.
+    """
+
+    text: str
+    start: int
+    end: int
+    heading_path: tuple[str, ...]
+    ordinal: int
+    title: str = ""
+    table_header: str = ""
+
+    @property
+    def index_text(self) -> str:
+        """Return what is indexed: title, headings, table header, body without link targets."""
+        path = [self.title, *(heading for heading in self.heading_path if heading != self.title)]
+        parts = [" > ".join(part for part in path if part), self.table_header, self.text]
+        return _LINK.sub(r"\1", "\n".join(part for part in parts if part))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A range of the text under one heading path; `is_heading` when it holds nothing but a heading line."""
+
+    start: int
+    end: int
+    path: tuple[str, ...]
+    is_heading: bool = False
+
+
+@dataclass(slots=True)
+class _Table:
+    header: str
+    rows_start: int
+    end: int
+
+
+def chunk_markdown(
+    text: str,
+    *,
+    title: str | None = None,
+    max_characters: int = MAX_CHARACTERS,
+    min_characters: int = MIN_CHARACTERS,
+) -> list[Chunk]:
+    """Return the chunks of `text` in order; together they hold every character that is not white space.
+
+    Headings are ATX (`## …`), as html-to-markdown writes them. max_characters: no chunk is longer.
+    min_characters: a shorter fragment is joined with a neighbour when both fit into one chunk. Time is
+    linear in the length of `text`, whatever it holds.
+
+    Raises: ValueError unless `0 <= min_characters <= max_characters` and `max_characters >= 1`.
+    """
+    if not 0 <= min_characters <= max_characters or max_characters < 1:
+        raise ValueError("chunk limits must satisfy 0 <= min_characters <= max_characters and max_characters >= 1")
+    sections, tables = _outline(text)
+    pieces = [piece for section in sections for piece in _pieces(text, section, max_characters)]
+    merged = _merge_fragments(pieces, max_characters=max_characters, min_characters=min_characters)
+    return [
+        Chunk(
+            text=text[span.start : span.end],
+            start=span.start,
+            end=span.end,
+            heading_path=span.path,
+            ordinal=ordinal,
+            title=(title or "").strip(),
+            table_header=header,
+        )
+        for ordinal, (span, header) in enumerate(_with_headers(merged, tables))
+    ]
+
+
+def _outline(text: str) -> tuple[list[_Span], list[_Table]]:
+    """Return the sections, each beginning with its heading line, and the tables; fenced code is neither."""
+    starts: list[int] = [0]
+    paths: list[tuple[str, ...]] = [()]
+    tables: list[_Table] = []
+    stack: list[tuple[int, str]] = []
+    fence, start, previous = "", 0, ""
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if fence:
+            if stripped.startswith(fence) and not stripped.strip(fence[0]):
+                fence = ""
+        elif opened := _fence(stripped):
+            fence = opened
+        elif stripped.startswith("#") and (match := _HEADING.match(line)):
+            level = len(match[1])
+            stack = [entry for entry in stack if entry[0] < level] + [(level, _heading_text(match[2] or ""))]
+            starts.append(start)
+            paths.append(tuple(heading for _, heading in stack if heading))
+        elif "|" in stripped:
+            _read_table_line(stripped, start, start + len(line), previous, tables)
+        previous, start = line, start + len(line) + 1
+    ends = [*starts[1:], len(text)]
+    return [_Span(*span) for span in zip(starts, ends, paths, strict=True)], tables
+
+
+def _fence(stripped: str) -> str:
+    """Return the fence that this line opens (three or more backticks or tildes), or an empty string."""
+    marker = stripped[:1]
+    if not stripped.startswith(("```", "~~~")):
+        return ""
+    info = stripped.lstrip(marker)
+    return "" if marker == "`" and "`" in info else marker * (len(stripped) - len(info))
+
+
+def _heading_text(raw: str) -> str:
+    """Return a heading's words without link targets, emphasis, code marks and closing hashes."""
+    words = _LINK.sub(r"\1", raw[: 4 * _MAX_HEADING_CHARACTERS].strip().rstrip("#").rstrip())
+    return words.replace("`", "").replace("**", "").strip()[:_MAX_HEADING_CHARACTERS]
+
+
+def _read_table_line(stripped: str, start: int, end: int, previous: str, tables: list[_Table]) -> None:
+    """Extend the table that ends just above this line, or open one when this is a delimiter row."""
+    if tables and tables[-1].end == start - 1:
+        tables[-1].end = end
+    elif "-" in stripped and "|" in previous and not stripped.strip("|:- \t"):
+        header = previous.strip()[:_MAX_TABLE_HEADER_CHARACTERS]
+        tables.append(_Table(header=header, rows_start=end, end=end))
+
+
+def _pieces(text: str, section: _Span, max_characters: int) -> Iterator[_Span]:
+    """Yield the section, trimmed, in pieces of at most `max_characters`."""
+    for start, end in _windows(text, section.start, section.end, max(WINDOW_CHARACTERS, 2 * max_characters)):
+        body = text[start:end]
+        stripped = body.strip()
+        if not stripped:
+            continue
+        offset = start + body.index(stripped[0])
+        if len(stripped) <= max_characters:
+            is_heading = start == section.start and bool(section.path) and "\n" not in stripped
+            yield _Span(offset, offset + len(stripped), section.path, is_heading)
+            continue
+        for position, piece in _splitter(max_characters).chunk_indices(stripped):
+            yield _Span(offset + position, offset + position + len(piece), section.path)
+
+
+def _windows(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of at most `size` that cover the text, cut after a blank line, a line or a space."""
+    while end - start > size:
+        middle, limit = start + size // 2, start + size
+        cut = limit
+        for separator in ("\n\n", "\n", " "):
+            found = text.rfind(separator, middle, limit)
+            if found >= 0:
+                cut = found + len(separator)
+                break
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+@cache
+def _splitter(max_characters: int) -> MarkdownSplitter:
+    return MarkdownSplitter(max_characters)
+
+
+def _merge_fragments(pieces: list[_Span], *, max_characters: int, min_characters: int) -> list[_Span]:
+    """Join fragments shorter than the minimum with what follows, else with what precedes, where both fit.
+
+    A lone heading belongs to what follows it, so it is never joined backwards.
+    """
+    merged: list[_Span] = []
+    for piece in pieces:
+        last = merged[-1] if merged else None
+        if last and piece.end - last.start <= max_characters:
+            is_last_short = last.end - last.start < min_characters
+            is_piece_short = piece.end - piece.start < min_characters and not piece.is_heading
+            if is_last_short or is_piece_short:
+                is_heading = last.is_heading and piece.is_heading
+                merged[-1] = _Span(last.start, piece.end, _shared(last.path, piece.path), is_heading)
+                continue
+        merged.append(piece)
+    return merged
+
+
+def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the headings that both paths begin with."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return tuple(heading for heading, _ in pairs)
+
+
+def _with_headers(spans: list[_Span], tables: list[_Table]) -> Iterator[tuple[_Span, str]]:
+    """Yield each span with the header row of the table in whose rows it begins."""
+    position = 0
+    for span in spans:
+        while position < len(tables) and tables[position].end <= span.start:
+            position += 1
+        header = ""
+        if position < len(tables) and tables[position].rows_start <= span.start:
+            header = tables[position].header
+        yield span, header

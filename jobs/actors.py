@@ -1,0 +1,35 @@
+"""The Dramatiq actors: ids in, one service call, nothing else. The ledger retries, never the broker.
+
+Control work has a queue and threads of its own, so that slow hosts never delay it.
+"""
+
+from uuid import UUID
+
+import dramatiq
+
+WORK_QUEUE = "work"
+CONTROL_QUEUE = "control"
+
+
+@dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, notify_shutdown=True)  # ms
+def run_slice(lane_id: int) -> None:
+    """Serve one lane for one slice."""
+    from jobs import runner  # it sends messages itself, through this module
+
+    runner.slice_run(lane_id=lane_id)
+
+
+@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=10_000)  # ms
+def heal() -> None:
+    """Put right what crashes and lost messages left behind."""
+    from jobs import healing
+
+    healing.heal()
+
+
+@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=3_600_000)  # ms
+def finish_removal(job_id: str) -> None:
+    """Finish the cleanup or delete that was asked of a job."""
+    from jobs import finishing
+
+    finishing.removal_finish(UUID(job_id))

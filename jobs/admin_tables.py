@@ -1,0 +1,170 @@
+"""What our admin pages share: nothing is deleted by Django, big tables are counted by estimate and paged by key."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.contrib import admin
+from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db import connection
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+
+if TYPE_CHECKING:
+    ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+EXACT_COUNT_ROWS = 10_000  # up to here rows are counted; beyond it the planner's own estimate is shown
+ROWS_PER_PAGE = 50
+AFTER_VAR = "after"
+BEFORE_VAR = "before"
+
+
+class QuarryAdmin(ModelAdmin):
+    """A page of our site. Django's deletion loads the whole object graph, so it is closed; services delete."""
+
+    list_per_page = ROWS_PER_PAGE
+    show_facets = ShowFacets.NEVER
+    actions_selection_counter = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: what may be removed has an action of its own."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Return the list, titled with what it lists."""
+        title = str(self.opts.verbose_name_plural)
+        context = {"title": title[:1].upper() + title[1:]} | (extra_context or {})
+        return super().changelist_view(request, context)
+
+
+class ReadOnlyAdmin(QuarryAdmin):
+    """Rows that only services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False."""
+        return False
+
+
+def rows_estimated(table: str) -> int:
+    """Return how many rows the planner believes the table has: 0 if it was never analysed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT GREATEST(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)", [table])
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+class EstimatedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts exactly up to EXACT_COUNT_ROWS; beyond, a whole table is estimated and a selection is `that many or more`.
+
+    Either way the query reads at most EXACT_COUNT_ROWS index entries that match.
+    """
+
+    @cached_property
+    def is_estimate(self) -> bool:
+        """True if `count` is not exact."""
+        return self._bounded > EXACT_COUNT_ROWS
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, as far as it is worth knowing."""
+        if not self.is_estimate:
+            return self._bounded
+        rows: Any = self.object_list
+        if rows.query.where:
+            return EXACT_COUNT_ROWS
+        return max(rows_estimated(rows.model._meta.db_table), EXACT_COUNT_ROWS)
+
+    @cached_property
+    def _bounded(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by().values("pk")[: EXACT_COUNT_ROWS + 1].count())
+
+
+class KeysetChangeList(ChangeList):
+    """A list without page numbers: each page begins after the last row of the one before, found by the index."""
+
+    older: str | None
+    newer: str | None
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        """Return the filters without the two keys of the paging."""
+        found = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in (AFTER_VAR, BEFORE_VAR)}
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Select one page of rows by key, and know whether there are pages on either side."""
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        self.result_count = self.paginator.count
+        self.is_estimate = self.paginator.is_estimate
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = self.multi_page = False
+        self._page_select()
+
+    def _page_select(self) -> None:
+        field, is_descending = self._key()
+        after, before = self.params.get(AFTER_VAR), self.params.get(BEFORE_VAR)
+        rows = self.queryset.order_by(f"-{field}" if is_descending != bool(before) else field)
+        if edge := before or after:
+            is_below = is_descending != bool(before)
+            rows = self._beyond(rows, f"{field}__{'lt' if is_below else 'gt'}", edge)
+        found = list(rows[: self.list_per_page + 1])
+        has_more = len(found) > self.list_per_page
+        shown = found[: self.list_per_page]
+        if before:
+            shown.reverse()
+        self.result_list = shown  # type: ignore[assignment]  # templates only walk it
+        first, last = (getattr(shown[0], field), getattr(shown[-1], field)) if shown else (None, None)
+        self.newer = self._link({BEFORE_VAR: first}) if shown and (after or (before and has_more)) else None
+        self.older = self._link({AFTER_VAR: last}) if shown and (before or has_more) else None
+
+    def _key(self) -> tuple[str, bool]:
+        admin_of_rows: Any = self.model_admin
+        key: str = admin_of_rows.keyset_key(self.filter_params)
+        return key.removeprefix("-"), key.startswith("-")
+
+    def _beyond(self, rows: QuerySet[Any], lookup: str, edge: str) -> QuerySet[Any]:
+        try:
+            return rows.filter(**{lookup: edge})
+        except (ValueError, TypeError):
+            return rows.none()  # a hand-typed key that is none
+
+    def _link(self, key: dict[str, Any]) -> str:
+        return self.get_query_string(key, remove=[AFTER_VAR, BEFORE_VAR])
+
+
+class BigTableAdmin(ReadOnlyAdmin):
+    """A table that may have millions of rows: no sorting by columns, no counting beyond the estimate."""
+
+    show_full_result_count = False
+    paginator = EstimatedPaginator
+    sortable_by = ()
+    deferred: tuple[str, ...] = ()  #: bulky columns that no list loads
+    change_list_template = "admin/keyset_change_list.html"
+
+    def keyset_key(self, filters: dict[str, Any]) -> str:
+        """Return the unique column that orders a list with these filters, with `-` for descending."""
+        return "-pk"
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the order of the paging."""
+        return ("-pk",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that pages by key."""
+        return KeysetChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows, without their bulky columns when many are listed."""
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and str(match.url_name).endswith("_changelist")
+        return rows.defer(*self.deferred) if is_list else rows

@@ -1,0 +1,109 @@
+"""The end of a job: decided in a transaction of its own, after every settle and release.
+
+Deciding inside the settle would let two last workers each see the other's items still claimed, and the job
+would hang until healed.
+"""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from jobs import kinds, ledger, wake
+from jobs.states import ItemState, JobStatus, Reason
+from jobs.transactions import LockedJob, job_lock, job_move, retried
+
+
+def job_end_if_done(job_id: UUID) -> JobStatus | None:
+    """End the job if nothing remains to be done; return its new status, None if it goes on."""
+    return retried(partial(_end_if_done, job_id))
+
+
+def _end_if_done(job_id: UUID) -> JobStatus | None:
+    job = job_lock(job_id)
+    if job is None:
+        return None
+    # Each question below is a new statement: it sees what others committed before the lock was granted.
+    if job.status is JobStatus.CANCELLING:
+        return None if _claimed(job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")
+    if job.status not in (JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.QUEUED):
+        return None
+    if job.page_limit is not None:
+        _skip_beyond_limit(job)
+    if _remaining(job_id):
+        return None
+    return job_end(job, _verdict(job_id), action="ended")
+
+
+def job_end(
+    job: LockedJob, to: JobStatus, *, action: str, actor: str = "", reason: str = "", **fields: Any
+) -> JobStatus:
+    """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows."""
+    if to is JobStatus.CANCELLED:
+        pending_skip(job.ref.id)
+        facts: dict[str, Any] = {}
+    else:
+        facts = kinds.get(job.ref.kind).complete(job.ref)
+    counted = ledger.counts(job.ref.id)
+    fields.setdefault("error", _explained(counted) if to is JobStatus.FAILED else "")
+    job_move(
+        job,
+        to,
+        action=action,
+        actor=actor,
+        reason=reason,
+        counts=counted.as_json(),
+        completed_at=Now(),
+        result={**counted.as_json(), **facts},
+        **fields,
+    )
+    if job.delete_requested_at is not None:
+        wake.removal_wake(job.ref.id)
+    return to
+
+
+def pending_skip(job_id: UUID, reason: Reason = Reason.CANCELLED) -> int:
+    """Skip every pending item of the job with one statement; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, not_before = NULL,"
+            " finished_at = clock_timestamp() WHERE job_id = %s AND state = 'pending'",
+            [reason.value, job_id],
+        )
+        return int(cursor.rowcount)
+
+
+def _skip_beyond_limit(job: LockedJob) -> None:
+    if job.page_limit is None or _claimed(job.ref.id):
+        return
+    if ledger.pages_taken(job.ref.id) >= job.page_limit:
+        pending_skip(job.ref.id, Reason.LIMIT)
+
+
+def _remaining(job_id: UUID) -> bool:
+    return _claimed(job_id) or _exists("job_id = %s AND state = 'pending'", job_id)
+
+
+def _claimed(job_id: UUID) -> bool:
+    return _exists("job_id = %s AND state = 'claimed'", job_id)
+
+
+def _exists(condition: str, job_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM jobs_workitem WHERE {condition})", [job_id])  # noqa: S608
+        return bool(cursor.fetchone()[0])
+
+
+def _verdict(job_id: UUID) -> JobStatus:
+    """A job in which nothing at all succeeded has failed; one with failed items has completed."""
+    states = ledger.counts(job_id).states
+    if states and not states.get(ItemState.DONE.value):
+        return JobStatus.FAILED
+    return JobStatus.COMPLETED
+
+
+def _explained(counted: ledger.Counts) -> str:
+    reasons = ", ".join(f"{number} {reason}" for reason, number in counted.reasons.items())
+    return f"Nothing succeeded: {reasons}." if reasons else ""

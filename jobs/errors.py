@@ -1,0 +1,54 @@
+"""Errors a caller can act on. Each carries a stable `code` and a `detail` that says what to do next.
+
+Only `config/problems.py` turns them into HTTP answers, and only commands turn them into exit codes.
+"""
+
+from typing import Any
+
+
+class QuarryError(Exception):
+    """Something was refused or is impossible."""
+
+    code = "error"
+
+    def __init__(self, detail: str, *, code: str | None = None, **context: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.context = context
+
+
+class NotFound(QuarryError):
+    """Not found"""
+
+    code = "not_found"
+
+
+class Conflict(QuarryError):
+    """Not possible in the present state"""
+
+    code = "conflict"
+
+
+class Invalid(QuarryError):
+    """Invalid input"""
+
+    code = "invalid"
+
+
+class Forbidden(QuarryError):
+    """Not allowed"""
+
+    code = "forbidden"
+
+
+class Unavailable(QuarryError):
+    """A service that is needed does not answer"""
+
+    code = "unavailable"
+
+
+class LeaseLost(QuarryError):
+    """The worker no longer holds what it wanted to write"""
+
+    code = "lease_lost"

@@ -1,0 +1,257 @@
+"""The ledger: adding, claiming, extending, releasing and counting work items.
+
+The statements are written out in SQL because their plans matter: a claim walks one partial index in rank
+order and stays flat however many items are settled. Settling is in `settling.py`, the end of a job in
+`ending.py`, expired leases in `healing.py`.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+
+from jobs import wake
+from jobs.kinds import Claim, NewItem
+from jobs.models import KEY_MAX_CHARACTERS
+from jobs.states import GROWING_JOB
+from jobs.storable import storable
+from jobs.transactions import job_lock, retried
+
+CHUNK = 1000
+LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many items of a job are in each state; skips and failures by reason, done by outcome."""
+
+    states: dict[str, int]
+    reasons: dict[str, int]
+    outcomes: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All items of the job."""
+        return sum(self.states.values())
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """Return the counts as stored in `Job.result`."""
+        return {"counts": self.states, "reasons": self.reasons, "outcomes": self.outcomes}
+
+
+def lanes_ensure(keys: Iterable[str]) -> dict[str, int]:
+    """Return the id of each lane, creating the missing ones. Keys are sorted so that no two writers deadlock."""
+    wanted = sorted(set(keys))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT key, id FROM jobs_lane WHERE key = ANY(%s)", [wanted])
+        found: dict[str, int] = dict(cursor.fetchall())
+        missing = [key for key in wanted if key not in found]
+        if missing:
+            cursor.execute(
+                "INSERT INTO jobs_lane (key) SELECT unnest(%s::text[]) ON CONFLICT (key) DO NOTHING",
+                [missing],
+            )
+            cursor.execute("SELECT key, id FROM jobs_lane WHERE key = ANY(%s)", [missing])
+            found.update(cursor.fetchall())
+    return found
+
+
+def items_add(job_id: UUID, items: Sequence[NewItem]) -> int:
+    """Add the items not yet known to the job; return how many were new. The caller's transaction locks the job.
+
+    Adds nothing once a cancel was requested: the lock orders this after the cancel, so no item slips in
+    behind it.
+    """
+    job = job_lock(job_id)
+    if job is None or job.status not in GROWING_JOB or job.cancel_requested_at is not None:
+        return 0
+    added = 0
+    for start in range(0, len(items), CHUNK):
+        added += _insert(job_id, items[start : start + CHUNK])
+    return added
+
+
+_INSERT = """
+    INSERT INTO jobs_workitem (job_id, lane_id, key, state, reason, outcome, rank, attempts, lost_leases,
+                               waited_seconds, data)
+    SELECT %s, d.lane, d.key, 'pending', '', '', d.rank, 0, 0, 0, d.data::jsonb
+    FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[]) AS d(lane, key, rank, data)
+    ON CONFLICT (job_id, key) DO NOTHING
+    RETURNING lane_id
+"""
+
+
+def _insert(job_id: UUID, items: Sequence[NewItem]) -> int:
+    for item in items:
+        if len(item.key) > KEY_MAX_CHARACTERS:
+            raise ValueError(f"an item's key is {len(item.key)} characters; at most {KEY_MAX_CHARACTERS} fit")
+    lanes = lanes_ensure(item.lane for item in items)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                job_id,
+                [lanes[item.lane] for item in items],
+                [item.key for item in items],
+                [item.rank for item in items],
+                [json.dumps(storable(item.data)) for item in items],
+            ],
+        )
+        woken = {row[0] for row in cursor.fetchall()}
+        added = int(cursor.rowcount)
+    transaction.on_commit(partial(wake.lanes_wake, sorted(woken)))
+    return added
+
+
+# A job has work in a lane if something there is due. `%%(lost)s` picks items that never lost a lease, or
+# only those that did: the latter are claimed alone, so that a page that kills its worker takes no other along.
+_DUE = """state = 'pending' AND (not_before IS NULL OR not_before <= clock_timestamp())
+          AND (lost_leases > 0) = %(lost)s"""
+
+_NEXT_JOB = f"""
+    SELECT j.id, j.page_limit FROM jobs_job j
+    WHERE j.status = 'running' AND j.cancel_requested_at IS NULL AND j.id <> ALL(%(without)s)
+      AND EXISTS (SELECT 1 FROM jobs_workitem w WHERE w.lane_id = %(lane)s AND w.job_id = j.id AND {_DUE})
+    ORDER BY j.id <= COALESCE((SELECT cursor_job FROM jobs_lane WHERE id = %(lane)s),
+                              '00000000-0000-0000-0000-000000000000'), j.id
+    LIMIT 1
+"""  # noqa: S608  constants only
+
+_PICK = f"""
+    SELECT id FROM jobs_workitem WHERE lane_id = %(lane)s AND job_id = %(job)s AND {_DUE}
+    ORDER BY rank, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  constants only
+
+_STAMP = """
+    UPDATE jobs_workitem
+    SET state = 'claimed', lease = %s, lease_until = clock_timestamp() + make_interval(secs => %s)
+    WHERE id = ANY(%s) AND state = 'pending'
+    RETURNING id, key, rank, attempts, waited_seconds, data
+"""
+
+
+def items_claim(lane_id: int, limit: int, *, lost: bool = False, lease_seconds: float = LEASE_SECONDS) -> list[Claim]:
+    """Return up to `limit` items of the lane's next job, stamped with a fresh lease and committed.
+
+    Serves the running jobs of the lane in turn. `lost` claims one of the items whose lease was lost before.
+    Two claimers never share an item: locked rows are skipped.
+    """
+    return retried(partial(_claim, lane_id, 1 if lost else limit, lost, lease_seconds))
+
+
+def _claim(lane_id: int, limit: int, lost: bool, lease_seconds: float) -> list[Claim]:
+    exhausted: list[UUID] = []  # jobs at their page limit: the next job gets its turn
+    with connection.cursor() as cursor:
+        while True:
+            asked: dict[str, Any] = {"lane": lane_id, "lost": lost, "without": exhausted}
+            cursor.execute(_NEXT_JOB, asked)
+            row = cursor.fetchone()
+            if row is None:
+                return []
+            job_id, page_limit = row
+            room = limit if page_limit is None else min(limit, _room(job_id, page_limit))
+            if room > 0:
+                break
+            exhausted.append(job_id)
+        cursor.execute(_PICK, {**asked, "job": job_id, "limit": room})
+        ids = [picked for (picked,) in cursor.fetchall()]
+        lease = uuid4()
+        cursor.execute(_STAMP, [lease, lease_seconds, ids])
+        rows = cursor.fetchall()
+        cursor.execute("UPDATE jobs_lane SET cursor_job = %s WHERE id = %s", [job_id, lane_id])
+    claims = [
+        Claim(
+            item,
+            job_id,
+            key,
+            lease,
+            rank,
+            attempts,
+            waited,
+            json.loads(data) if isinstance(data, str) else data,
+        )
+        for item, key, rank, attempts, waited, data in rows
+    ]
+    return sorted(claims, key=lambda claim: (claim.rank, claim.id))
+
+
+def _room(job_id: UUID, page_limit: int) -> int:
+    """Return how many more items may be claimed; the job's lock keeps other lanes from counting meanwhile."""
+    if job_lock(job_id) is None:
+        return 0
+    return page_limit - pages_taken(job_id)
+
+
+def pages_taken(job_id: UUID) -> int:
+    """Return how many items count towards the page limit: claimed ones and fetched pages, not redirects."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM jobs_workitem WHERE job_id = %s AND"
+            " (state = 'claimed' OR (state = 'done' AND outcome NOT IN ('redirected', 'sitemap')))",
+            [job_id],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def items_extend(claims: Sequence[Claim], *, lease_seconds: float = LEASE_SECONDS) -> set[int]:
+    """Prolong the leases still held; return the ids of those items. The rest are lost to this worker."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH held AS (
+                SELECT w.id, w.lease FROM jobs_workitem w
+                JOIN unnest(%s::bigint[], %s::uuid[]) AS d(id, lease) ON w.id = d.id AND w.lease = d.lease
+                WHERE w.state = 'claimed' ORDER BY w.id FOR UPDATE OF w)
+            UPDATE jobs_workitem w SET lease_until = clock_timestamp() + make_interval(secs => %s)
+            FROM held WHERE w.id = held.id AND w.lease = held.lease RETURNING w.id
+            """,
+            [[claim.id for claim in claims], [claim.lease for claim in claims], lease_seconds],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def items_release(claims: Sequence[Claim]) -> int:
+    """Give claims back untouched; return how many were still held. Burns no attempt and counts no lost lease."""
+    if not claims:
+        return 0
+    return retried(partial(_release, claims))
+
+
+def _release(claims: Sequence[Claim]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH held AS (
+                SELECT w.id, w.lease FROM jobs_workitem w
+                JOIN unnest(%s::bigint[], %s::uuid[]) AS d(id, lease) ON w.id = d.id AND w.lease = d.lease
+                WHERE w.state = 'claimed' ORDER BY w.id FOR UPDATE OF w)
+            UPDATE jobs_workitem w SET state = 'pending', lease = NULL, lease_until = NULL
+            FROM held WHERE w.id = held.id AND w.lease = held.lease
+            """,
+            [[claim.id for claim in claims], [claim.lease for claim in claims]],
+        )
+        return int(cursor.rowcount)
+
+
+def counts(job_id: UUID) -> Counts:
+    """Return how the job's items stand, by one GROUP BY over the ledger."""
+    states: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state, reason, outcome, count(*) FROM jobs_workitem WHERE job_id = %s"
+            " GROUP BY state, reason, outcome",
+            [job_id],
+        )
+        for state, reason, outcome, number in cursor.fetchall():
+            states[state] = states.get(state, 0) + number
+            if reason:
+                reasons[reason] = reasons.get(reason, 0) + number
+            if outcome:
+                outcomes[outcome] = outcomes.get(outcome, 0) + number
+    return Counts(dict(sorted(states.items())), dict(sorted(reasons.items())), dict(sorted(outcomes.items())))

@@ -1,0 +1,188 @@
+"""Use cases on whole jobs: submit, cancel, force, pause, resume. Each is one transaction and returns a receipt."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from jobs import kinds, ledger, wake
+from jobs.ending import job_end, pending_skip
+from jobs.errors import Conflict, Invalid, NotFound
+from jobs.kinds import JobRef
+from jobs.models import Job
+from jobs.projects import project_require
+from jobs.states import CANCELLABLE_JOB, ItemState, JobStatus, Reason
+from jobs.transactions import LockedJob, event_record, job_lock, job_move, retried
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReceipt:
+    """What a cancel did: exact numbers, read in its own transaction."""
+
+    job_id: UUID
+    status: JobStatus
+    changed: bool
+    skipped: int
+    in_flight: int
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReceipt:
+    """The status after a pause or resume, and whether this call changed it."""
+
+    job_id: UUID
+    status: JobStatus
+    changed: bool
+
+
+def job_submit(
+    *,
+    kind: str,
+    project_id: UUID,
+    payload: dict[str, Any],
+    label: str = "",
+    actor_id: int | None = None,
+    actor: str = "",
+    page_limit: int | None = None,
+    parent_id: UUID | None = None,
+) -> UUID:
+    """Create a job with its first items in one transaction and wake its lanes; return its id.
+
+    Raises: Invalid when the kind is unknown; NotFound when the project is unknown or inactive.
+    """
+    if kind not in kinds.names():
+        raise Invalid(f"There is no job kind {kind!r}; use one of {', '.join(kinds.names())}.")
+    with transaction.atomic():
+        project_require(project_id)
+        job = Job.objects.create(
+            kind=kind,
+            project_id=project_id,
+            payload=payload,
+            label=label[:300],
+            created_by_id=actor_id,
+            page_limit=page_limit,
+            parent_id=parent_id,
+        )
+        event_record(job.pk, action="submit", actor=actor, to_status=JobStatus.QUEUED.value)
+        kinds.get(kind).populate(JobRef(job.pk, project_id, kind, payload))
+        if not job.items.exists():
+            raise Invalid("The job has nothing to do: no URL or source was given that it could work on.")
+    return job.pk
+
+
+def job_require(job_id: UUID) -> LockedJob:
+    """Return the locked job. Raises: NotFound."""
+    job = job_lock(job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")
+    return job
+
+
+def job_cancel(*, job_id: UUID, actor: str = "", reason: str = "", force: bool = False) -> CancelReceipt:
+    """Cancel a job: skip what is pending, tell the workers to abort the rest. Repeating it is harmless.
+
+    `force` revokes the leases: the job is cancelled now, and late writers are fenced out.
+    Raises: NotFound, Conflict (code already_finished).
+    """
+    return retried(partial(_cancel, job_id, actor, reason, force))
+
+
+def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt:
+    job = job_require(job_id)
+    if job.status is JobStatus.CANCELLED:
+        return _receipt(job_id, JobStatus.CANCELLED, changed=False)
+    if job.status is JobStatus.CANCELLING and not force:
+        return _receipt(job_id, JobStatus.CANCELLING, changed=False)
+    if job.status is JobStatus.DELETING:
+        return _receipt(job_id, JobStatus.DELETING, changed=False)
+    if job.status not in CANCELLABLE_JOB | {JobStatus.CANCELLING}:
+        raise Conflict(
+            f"The job has already finished as {job.status}; there is nothing to cancel."
+            " Clean it up or delete it to remove what it made.",
+            code="already_finished",
+            status=job.status.value,
+        )
+    if job.status is not JobStatus.CANCELLING:
+        Job.objects.filter(pk=job_id).update(
+            cancel_requested_at=Now(), cancel_requested_by=actor, cancel_reason=reason[:500]
+        )
+    skipped = pending_skip(job_id)
+    if force:
+        skipped += _revoke(job_id)
+    counted = ledger.counts(job_id)
+    in_flight = counted.states.get(ItemState.CLAIMED.value, 0)
+    status = JobStatus.CANCELLING
+    if in_flight == 0:
+        status = job_end(job, JobStatus.CANCELLED, action="force" if force else "cancel", actor=actor, reason=reason)
+    elif job.status is not JobStatus.CANCELLING:
+        job_move(job, status, action="cancel", actor=actor, reason=reason, counts={"skipped": skipped})
+    return _receipt(job_id, status, changed=True, skipped=skipped)
+
+
+def _revoke(job_id: UUID) -> int:
+    """Skip every claimed item of the job; whoever holds its lease can no longer write."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, lease = NULL, lease_until = NULL,"
+            " not_before = NULL, finished_at = clock_timestamp() WHERE job_id = %s AND state = 'claimed'",
+            [Reason.CANCELLED.value, job_id],
+        )
+        return int(cursor.rowcount)
+
+
+def _receipt(job_id: UUID, status: JobStatus, *, changed: bool, skipped: int = 0) -> CancelReceipt:
+    states = ledger.counts(job_id).states
+    return CancelReceipt(
+        job_id=job_id,
+        status=status,
+        changed=changed,
+        skipped=skipped,
+        in_flight=states.get(ItemState.CLAIMED.value, 0),
+        done=states.get(ItemState.DONE.value, 0),
+        failed=states.get(ItemState.FAILED.value, 0),
+    )
+
+
+def job_pause(*, job_id: UUID, actor: str = "", reason: str = "") -> StatusReceipt:
+    """Stop claiming for a job; work in flight finishes. Raises: NotFound, Conflict (code not_pausable)."""
+    return retried(partial(_pause, job_id, actor, reason))
+
+
+def _pause(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
+    job = job_require(job_id)
+    if job.status is JobStatus.PAUSED:
+        return StatusReceipt(job_id, JobStatus.PAUSED, changed=False)
+    if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+        raise Conflict(
+            f"Only a queued or running job can be paused; this one is {job.status}.",
+            code="not_pausable",
+            status=job.status.value,
+        )
+    job_move(job, JobStatus.PAUSED, action="pause", actor=actor, reason=reason)
+    return StatusReceipt(job_id, JobStatus.PAUSED, changed=True)
+
+
+def job_resume(*, job_id: UUID, actor: str = "", reason: str = "") -> StatusReceipt:
+    """Let a paused job go on. Raises: NotFound, Conflict (code not_resumable)."""
+    return retried(partial(_resume, job_id, actor, reason))
+
+
+def _resume(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
+    job = job_require(job_id)
+    if job.status in (JobStatus.QUEUED, JobStatus.RUNNING):
+        return StatusReceipt(job_id, job.status, changed=False)
+    if job.status is not JobStatus.PAUSED:
+        raise Conflict(
+            f"Only a paused job can be resumed; this one is {job.status}.",
+            code="not_resumable",
+            status=job.status.value,
+        )
+    to = JobStatus.RUNNING if job.started_at else JobStatus.QUEUED
+    job_move(job, to, action="resume", actor=actor, reason=reason)
+    wake.job_wake(job_id)
+    return StatusReceipt(job_id, to, changed=True)

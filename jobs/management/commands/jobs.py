@@ -1,0 +1,61 @@
+"""`manage.py jobs [ID]`: list jobs, or show one with its counts and history."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from jobs import following
+from jobs.commands import QuarryCommand
+from jobs.identifiers import job_id_parsed
+from jobs.job_command import summary_lines
+from jobs.models import Job, JobEvent
+from jobs.states import JobStatus
+
+
+class Command(QuarryCommand):
+    help = "List the newest jobs, or show one job with its counts and history."
+
+    def arguments(self, parser: CommandParser) -> None:
+        """Take an id or filters."""
+        parser.add_argument("job_id", nargs="?", help="show this job")
+        parser.add_argument("--status", choices=[status.value for status in JobStatus], help="only such jobs")
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="jobs at most (default: 20)")
+
+    def run(self, **options: Any) -> int:
+        """Show one job or the list."""
+        if options["job_id"]:
+            self._show(options["job_id"])
+        else:
+            self._list(options["status"], max(1, options["limit"]))
+        return 0
+
+    def _show(self, text: str) -> None:
+        job_id = job_id_parsed(text)
+        summary = following.job_summary(job_id)
+        events = list(
+            JobEvent.objects.filter(job_id=job_id)
+            .order_by("id")
+            .values("at", "actor", "action", "from_status", "to_status", "reason", "counts")
+        )
+        if self.as_json:
+            self.print_json({**summary, "events": events})
+            return
+        self.stdout.write("\n".join(summary_lines(summary)))
+        for event in events:
+            who = f" by {event['actor']}" if event["actor"] else ""
+            self.stdout.write(f"  {event['at']:%Y-%m-%d %H:%M:%S} {event['action']}{who} → {event['to_status']}")
+
+    def _list(self, status: str | None, limit: int) -> None:
+        rows = Job.objects.order_by("-created_at")
+        if status:
+            rows = rows.filter(status=status)
+        listed = list(rows.values("pk", "kind", "status", "label", "created_at")[:limit])
+        if self.as_json:
+            self.print_json({"jobs": [{"job_id": row["pk"], "type": row["kind"], **row} for row in listed]})
+            return
+        if not listed:
+            self.stdout.write("No jobs yet. Start one with: manage.py crawl https://example.org/")
+        for row in listed:
+            self.stdout.write(
+                f"{row['pk']}  {row['status']:10} {row['kind']:8} {row['created_at']:%Y-%m-%d %H:%M}  {row['label']}"
+            )

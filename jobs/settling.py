@@ -1,0 +1,162 @@
+"""Settling: writing what became of claims, in one transaction, fenced by their leases.
+
+A worker that lost a lease, or whose job is being deleted, writes nothing anywhere.
+"""
+
+import json
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection
+from django.db.transaction import atomic
+
+from jobs import kinds, ledger
+from jobs.kinds import NewItem, Outcome
+from jobs.states import SETTLING_JOB, ItemState, JobStatus, Reason
+from jobs.storable import storable
+from jobs.transactions import LockedJob, job_lock, retried
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+MIN_WAIT_SECONDS = 1.0  # "later" with no waiting time would come round for ever
+MAX_WAIT_SECONDS = 3600.0  # in total, for hosts that keep answering "later"
+BACKOFF_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How many claims were written, and which were no longer held."""
+
+    written: int
+    lost: tuple[int, ...]
+
+
+def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
+    """Write the outcomes of one job's claims with their results and new items; return what was still held.
+
+    A value PostgreSQL refuses, or a kind cannot write, makes the batch settle item by item, and only the
+    culprit fails. An outage of PostgreSQL is raised: it is no item's fault.
+    """
+    try:
+        return retried(partial(_settle, job_id, outcomes))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(outcomes) == 1:
+            culprit = outcomes[0]
+            log.exception("result_not_stored", extra={"item": culprit.claim.id, "key": culprit.claim.key})
+            return _settle_culprit(job_id, culprit, error)
+    parts = [outcomes_settle(job_id, [outcome]) for outcome in outcomes]
+    return Settled(sum(part.written for part in parts), tuple(lost for part in parts for lost in part.lost))
+
+
+def _settle_culprit(job_id: UUID, outcome: Outcome, error: Exception) -> Settled:
+    detail = f"the result could not be stored: {type(error).__name__}: {error}"[:400].partition("\n")[0]
+    failure = kinds.failed(outcome.claim, Reason.INTERNAL, detail=detail)
+    return retried(partial(_settle, job_id, [failure]))
+
+
+def _settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
+    job = job_lock(job_id)
+    if job is None or job.status not in SETTLING_JOB:
+        return Settled(0, tuple(outcome.claim.id for outcome in outcomes))
+    held_ids = _held(outcomes)
+    held = [outcome for outcome in outcomes if outcome.claim.id in held_ids]
+    lost = tuple(outcome.claim.id for outcome in outcomes if outcome.claim.id not in held_ids)
+    if not held:
+        return Settled(0, lost)
+    final = [_decided(outcome, job) for outcome in held]
+    with atomic():  # so that a refused value leaves the outer transaction usable
+        final = kinds.get(job.ref.kind).settle(job.ref, final)
+        _write(final)
+        _grow(job, final)
+    return Settled(len(final), lost)
+
+
+def _held(outcomes: Sequence[Outcome]) -> set[int]:
+    """Return the ids of the claims still held, their rows locked in id order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT w.id FROM jobs_workitem w
+            JOIN unnest(%s::bigint[], %s::uuid[]) AS d(id, lease) ON w.id = d.id AND w.lease = d.lease
+            WHERE w.state = 'claimed' ORDER BY w.id FOR UPDATE OF w
+            """,
+            [[outcome.claim.id for outcome in outcomes], [outcome.claim.lease for outcome in outcomes]],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _decided(outcome: Outcome, job: LockedJob) -> Outcome:
+    """Return the outcome with the retry policy applied: once more, or enough."""
+    if outcome.state is not ItemState.PENDING:
+        return outcome
+    if job.status is JobStatus.CANCELLING:
+        return outcome.turned(ItemState.SKIPPED, Reason.CANCELLED.value)
+    claim = outcome.claim
+    if outcome.burns_attempt:
+        if claim.attempts + 1 >= MAX_ATTEMPTS:
+            return replace(outcome, state=ItemState.FAILED)
+        delay = BACKOFF_SECONDS * 2**claim.attempts * random.uniform(0.75, 1.25)  # noqa: S311  jitter
+        return replace(outcome, retry_after_seconds=delay)
+    wait = max(outcome.retry_after_seconds or 0.0, MIN_WAIT_SECONDS)
+    if claim.waited_seconds + wait > MAX_WAIT_SECONDS:
+        return replace(outcome, state=ItemState.FAILED)
+    return replace(outcome, retry_after_seconds=wait)
+
+
+_WRITE = """
+    UPDATE jobs_workitem AS w
+    SET state = d.state, outcome = d.outcome, result = d.result::jsonb,
+        reason = CASE WHEN d.state = 'pending' THEN '' ELSE d.reason END,
+        attempts = w.attempts + d.burnt, waited_seconds = w.waited_seconds + d.waited,
+        not_before = clock_timestamp() + make_interval(secs => d.delay),
+        lease = NULL, lease_until = NULL,
+        finished_at = CASE WHEN d.state = 'pending' THEN NULL ELSE clock_timestamp() END
+    FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
+                %s::float[]) AS d(id, lease, state, reason, outcome, result, burnt, waited, delay)
+    WHERE w.id = d.id AND w.state = 'claimed' AND w.lease = d.lease
+"""
+
+
+def _write(outcomes: Sequence[Outcome]) -> None:
+    """Write the ends; `not_before` stays NULL where no delay is given, since NULL + now is NULL."""
+    rows = [_row(outcome) for outcome in outcomes]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])
+        if cursor.rowcount != len(outcomes):
+            raise AssertionError(f"{len(outcomes)} claims were locked but {cursor.rowcount} were written")
+
+
+def _row(outcome: Outcome) -> tuple[Any, ...]:
+    waiting = outcome.state is ItemState.PENDING
+    delay = outcome.retry_after_seconds if waiting else None
+    return (
+        outcome.claim.id,
+        outcome.claim.lease,
+        outcome.state.value,
+        outcome.reason,
+        outcome.outcome,
+        json.dumps(storable(outcome.result)),
+        int(outcome.burns_attempt),
+        int(delay or 0) if waiting and not outcome.burns_attempt else 0,
+        delay,
+    )
+
+
+def _grow(job: LockedJob, outcomes: Sequence[Outcome]) -> None:
+    """Add what the items found, in the order found; the ledger refuses it once a cancel was requested."""
+    new: dict[str, NewItem] = {}
+    for outcome in outcomes:
+        for item in outcome.new_items:
+            known = new.get(item.key)
+            if known is None or item.rank < known.rank:
+                new[item.key] = item
+    if new:
+        ledger.items_add(job.ref.id, list(new.values()))

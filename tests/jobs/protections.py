@@ -1,0 +1,326 @@
+"""The rules of `jobs` that answer reproduced interleavings and crashes, each with the test that guards it."""
+
+from tests.prove import Change, Protection
+
+LEDGER, SETTLING, ENDING, SLICE = "jobs/ledger.py", "jobs/settling.py", "jobs/ending.py", "jobs/slice.py"
+LANES, LIFECYCLE, HEALING, RUNNER = "jobs/lanes.py", "jobs/lifecycle.py", "jobs/healing.py", "jobs/runner.py"
+TRANSACTIONS, STORABLE, WAKE, ACTORS = "jobs/transactions.py", "jobs/storable.py", "jobs/wake.py", "jobs/actors.py"
+
+LOCK = Change(TRANSACTIONS, "Job.objects.select_for_update(no_key=True)", "Job.objects")
+FENCE_ROWS = Change(SETTLING, "ON w.id = d.id AND w.lease = d.lease", "ON w.id = d.id")
+FENCE_WRITE = Change(SETTLING, "WHERE w.id = d.id AND w.state = 'claimed' AND w.lease = d.lease", "WHERE w.id = d.id")
+
+
+def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
+    """Return the protection; `test` is file::test below tests/jobs."""
+    return Protection(rule_id, sentence, changes, f"tests/jobs/{test}")
+
+
+PROTECTIONS = [
+    rule(
+        "plan-with-first-items",
+        "The first items are inserted in the transaction that creates the job: one being planned never looks done.",
+        "test_races_of_jobs.py::test_a_job_being_planned_never_looks_finished",
+        Change(
+            LIFECYCLE,
+            "    with transaction.atomic():\n        project_require",
+            "    if True:\n        project_require",
+        ),
+    ),
+    rule(
+        "lane-one-slice",
+        "One slice at a time works a lane.",
+        "test_runner.py::test_one_slice_at_a_time_serves_a_lane",
+        Change(
+            LANES,
+            "WHERE id = %s AND paused_at IS NULL AND (lease_until IS NULL OR lease_until < clock_timestamp())",
+            "WHERE id = %s AND paused_at IS NULL",
+        ),
+    ),
+    rule(
+        "lane-in-turn",
+        "A lane serves all its running jobs, least recently served first, so nobody starves.",
+        "test_ledger.py::test_a_lane_serves_its_jobs_in_turn",
+        Change(LEDGER, "ORDER BY j.id <= COALESCE(", "ORDER BY j.id IS NULL, COALESCE("),
+    ),
+    rule(
+        "lane-stays-ours",
+        "A slice prolongs its lane's lease while it only waits, too.",
+        "test_slice_waits.py::test_the_lane_stays_ours_while_waiting",
+        Change(SLICE, "        await self._check(worker)  # also while it only waits: the lane must stay ours\n"),
+    ),
+    rule(
+        "claim-once",
+        "Two claimers never share an item.",
+        "test_races.py::test_two_claimers_never_share_an_item",
+        Change(LEDGER, " FOR UPDATE SKIP LOCKED"),
+        Change(LEDGER, "WHERE id = ANY(%s) AND state = 'pending'", "WHERE id = ANY(%s)"),
+    ),
+    rule(
+        "claim-not-skipped",
+        "An UPDATE that waited for a row looks at its state again: a skipped item is never claimed.",
+        "test_races.py::test_the_stamp_itself_refuses_a_skipped_item",
+        Change(LEDGER, "WHERE id = ANY(%s) AND state = 'pending'", "WHERE id = ANY(%s)"),
+    ),
+    rule(
+        "claim-recheck",
+        "The job's status is looked at again after the claim was committed.",
+        "test_slice_stops.py::test_what_happened_between_choosing_and_claiming_is_noticed[job_pause]",
+        Change(SLICE, "            await self._recheck(claims)\n", "            pass\n"),
+    ),
+    rule(
+        "claim-page-limit",
+        "Two claimers never exceed the page limit together.",
+        "test_races.py::test_two_lanes_never_exceed_the_page_limit",
+        Change(
+            LEDGER, "    if job_lock(job_id) is None:\n        return 0\n    return page_limit", "    return page_limit"
+        ),
+    ),
+    rule(
+        "settle-living-job",
+        "A settle requires running, paused or cancelling: a worker whose job is deleting writes nothing anywhere.",
+        "test_races_of_jobs.py::test_settle_against_deleting",
+        Change(SETTLING, "if job is None or job.status not in SETTLING_JOB:", "if job is None:"),
+    ),
+    rule(
+        "settle-locks-job",
+        "A settle locks the job row before it looks at the status.",
+        "test_races_of_jobs.py::test_settle_against_deleting",
+        LOCK,
+    ),
+    rule(
+        "settle-fenced",
+        "A worker that lost its lease writes nothing anywhere.",
+        "test_races.py::test_a_worker_with_an_old_lease_writes_nothing",
+        FENCE_ROWS,
+        FENCE_WRITE,
+    ),
+    rule(
+        "settle-nul",
+        "Text is stripped of NUL.",
+        "test_settling.py::test_nul_and_lone_surrogates_are_stripped_from_results",
+        Change(STORABLE, 'text = text.replace("\\x00", "")', "pass"),
+    ),
+    rule(
+        "settle-culprit-alone",
+        "On a DataError the batch is settled item by item and the culprit fails alone.",
+        "test_settling.py::test_a_refused_value_fails_alone",
+        Change(
+            SETTLING,
+            "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
+            "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
+        ),
+    ),
+    rule(
+        "settle-outage",
+        "An outage in the settle is no item's fault: it is raised, and the lease still holds.",
+        "test_settling.py::test_an_outage_is_raised_and_blamed_on_no_item",
+        Change(SETTLING, "    except (OperationalError, InterfaceError):\n        raise\n"),
+    ),
+    rule(
+        "end-after-settle",
+        "After each settle a second transaction looks for remaining work: the job ends without healing.",
+        "test_runner.py::test_a_slice_works_a_job_to_its_end",
+        Change(
+            SLICE,
+            "            await self._patiently(ending.job_end_if_done, job_id)\n        self.alone",
+            "        self.alone",
+        ),
+    ),
+    rule(
+        "end-after-release",
+        "After each release, too.",
+        "test_worker.py::test_a_shutdown_before_the_slice_noticed_a_cancel_ends_the_job",
+        Change(SLICE, "            await self._end_all({claim.job_id for claim in unfinished})\n"),
+    ),
+    rule(
+        "end-new-statement",
+        "The end asks what remains in a new statement, once it holds the job's lock.",
+        "test_races_of_jobs.py::test_an_end_that_waits_for_a_settle_sees_what_it_wrote",
+        Change(
+            ENDING,
+            "    job = job_lock(job_id)\n    if job is None:\n        return None\n    # Each",
+            "    left = _remaining(job_id)\n"
+            "    job = job_lock(job_id)\n    if job is None:\n        return None\n    # Each",
+        ),
+        Change(ENDING, "    if _remaining(job_id):\n        return None", "    if left:\n        return None"),
+    ),
+    rule(
+        "end-once",
+        "Two last workers that look at the same instant end the job once and chain one child.",
+        "test_races_of_jobs.py::test_two_ends_at_once_chain_exactly_one",
+        LOCK,
+    ),
+    rule(
+        "end-or-cancel",
+        "Completion against cancel: exactly one wins, and the reply says which.",
+        "test_races_of_jobs.py::test_completion_first_then_cancel",
+        LOCK,
+    ),
+    rule(
+        "end-cancelled-chains-nothing",
+        "A cancelled crawl never spawns an extraction.",
+        "test_races_of_jobs.py::test_a_cancel_with_work_in_flight_spawns_nothing_either",
+        Change(
+            ENDING,
+            "        facts: dict[str, Any] = {}",
+            "        facts: dict[str, Any] = kinds.get(job.ref.kind).complete(job.ref)",
+        ),
+    ),
+    rule(
+        "add-locks-job",
+        "Adding items locks the job row.",
+        "test_races_of_jobs.py::test_a_url_added_first_is_skipped_by_the_cancel",
+        LOCK,
+    ),
+    rule(
+        "add-not-after-cancel",
+        "No URL slips in behind a cancel.",
+        "test_races_of_jobs.py::test_no_url_slips_in_behind_a_cancel",
+        Change(
+            LEDGER,
+            "if job is None or job.status not in GROWING_JOB or job.cancel_requested_at is not None:",
+            "if job is None:",
+        ),
+    ),
+    rule(
+        "retry-deadlocks",
+        "Deadlocks (40P01) are retried.",
+        "test_races.py::test_a_deadlock_is_tried_again",
+        Change(TRANSACTIONS, '{"40P01", "40001"}', '{"40001"}'),
+    ),
+    rule(
+        "retry-serialisation",
+        "Serialisation failures (40001) are retried.",
+        "test_races.py::test_a_serialisation_failure_is_tried_again",
+        Change(TRANSACTIONS, '{"40P01", "40001"}', '{"40P01"}'),
+    ),
+    rule(
+        "order-items",
+        "Items are locked in the order of their ids.",
+        "test_races.py::test_a_settle_locks_its_items_in_the_order_of_ids",
+        Change(SETTLING, "ORDER BY w.id FOR UPDATE OF w", "FOR UPDATE OF w"),
+    ),
+    rule(
+        "order-lanes",
+        "Lanes are woken in the order of their ids, so that no request fails after its commit.",
+        "test_races.py::test_waking_many_lanes_from_two_sides_cannot_deadlock",
+        Change(WAKE, "ORDER BY id FOR NO KEY UPDATE", "ORDER BY id DESC FOR NO KEY UPDATE"),
+    ),
+    rule(
+        "lost-alone",
+        "An item that lost a lease is claimed alone.",
+        "test_ledger.py::test_an_item_that_lost_its_lease_is_claimed_alone",
+        Change(LEDGER, "(lost_leases > 0) = %(lost)s", "%(lost)s IS NOT NULL"),
+    ),
+    rule(
+        "lost-three-times",
+        "After three lost leases the item fails as worker_lost.",
+        "test_healing.py::test_the_third_lost_lease_is_the_last",
+        Change(HEALING, "lost_leases + 1 >= %(limit)s AS is_last", "lost_leases + 1 > %(limit)s AS is_last"),
+    ),
+    rule(
+        "hung-after-cancel",
+        "A heartbeat stops 5 s after a cancel: a hung item cannot keep a job cancelling.",
+        "test_slice_stops.py::test_a_hung_item_gets_no_more_heartbeats_while_others_do",
+        Change(SLICE, "if held.aborted_at is not None and now - held.aborted_at > HUNG_SECONDS:", "if False:"),
+    ),
+    rule(
+        "hung-past-deadline",
+        "A heartbeat stops at the item's own deadline, and the lane does not wait for it.",
+        "test_slice_stops.py::test_a_deaf_item_past_its_deadline_frees_the_lane",
+        Change(SLICE, "return now - held.since > deadline_seconds + HUNG_SECONDS", "return False"),
+    ),
+    rule(
+        "cancel-aborts",
+        "Workers look for a cancel every 0.25 s and abort what is in flight.",
+        "test_slice_stops.py::test_a_cancel_aborts_sixteen_in_flight_within_a_second",
+        Change(
+            SLICE,
+            "            self._abort(set(await self._patiently(lanes.jobs_stopping, job_ids)))\n",
+            "            pass\n",
+        ),
+    ),
+    rule(
+        "cancel-force-fences",
+        "Force revokes leases: late writers are fenced out.",
+        "test_races.py::test_force_fences_late_writers",
+        Change(LIFECYCLE, "        skipped += _revoke(job_id)\n", "        pass\n"),
+    ),
+    rule(
+        "wait-not-spin",
+        "A slice with nothing due within 5 s ends with a delayed wake instead of spinning.",
+        "test_slice_waits.py::test_nothing_due_soon_ends_the_slice_with_a_delayed_wake",
+        Change(SLICE, "if due is None or due > NEAR_SECONDS:", "if due is None:"),
+    ),
+    rule(
+        "wait-delayed-wake",
+        "That wake is delayed until the work is due.",
+        "test_slice_waits.py::test_nothing_due_soon_ends_the_slice_with_a_delayed_wake",
+        Change(RUNNER, "if due <= NEAR_SECONDS and not pause_seconds:", "if not pause_seconds:"),
+    ),
+    rule(
+        "wait-after-a-crash",
+        "A slice that broke off is not tried again in a tight circle.",
+        "test_runner.py::test_a_worker_that_cannot_be_opened_is_not_tried_in_a_tight_circle",
+        Change(RUNNER, "    pause_seconds = NEAR_SECONDS ", "    pause_seconds = 0.0 "),
+    ),
+    rule(
+        "wake-not-lost",
+        "A wake-up that comes while a slice ends is not lost.",
+        "test_slice_waits.py::test_a_wake_that_comes_while_a_slice_ends_is_not_lost",
+        Change(RUNNER, "        _wake_again(lane_id, pause_seconds)\n"),
+    ),
+    rule(
+        "wake-due-only",
+        "Lanes are woken again for due work only.",
+        "test_healing.py::test_only_lanes_with_due_work_that_nobody_serves_are_woken[lane_not_due-0]",
+        Change(HEALING, "AND (w.not_before IS NULL OR w.not_before <= clock_timestamp())"),
+    ),
+    rule(
+        "wake-queued",
+        "A lost wake-up of a queued job is sent again.",
+        "test_healing.py::test_a_lost_wake_up_of_a_queued_job_is_sent_again",
+        Change(HEALING, "j.status IN ('queued', 'running')", "j.status IN ('running')"),
+    ),
+    rule(
+        "heal-single-flight",
+        "One healer works at a time.",
+        "test_healing.py::test_one_healer_works_at_a_time",
+        Change(HEALING, "SELECT pg_try_advisory_lock(%s)", "SELECT %s > 0"),
+    ),
+    rule(
+        "heal-each-job",
+        "A job that cannot be ended keeps no other from healing.",
+        "test_healing.py::test_a_job_that_cannot_be_ended_keeps_no_other_from_healing",
+        Change(HEALING, "            errors.append(error)\n", "            raise\n"),
+    ),
+    rule(
+        "run-interrupts",
+        "The event loop runs in a helper thread: an interrupt of the worker thread comes through.",
+        "test_worker.py::test_an_interrupt_of_busy_work_comes_through",
+        Change(
+            RUNNER,
+            "_run_in_helper_thread(Slice(lane_id, key, lease, database))",
+            "asyncio.run(Slice(lane_id, key, lease, database).run())",
+        ),
+    ),
+    rule(
+        "run-fresh-connection",
+        "The database thread replaces a lost connection before each job.",
+        "test_slice_waits.py::test_a_connection_lost_in_the_middle_loses_nothing",
+        Change("jobs/database_thread.py", "            close_old_connections()  #", "            #"),
+    ),
+    rule(
+        "run-control-apart",
+        "Control work has its own queue, so that slow hosts never delay a cleanup.",
+        "test_worker.py::test_control_work_has_a_queue_of_its_own",
+        Change(ACTORS, 'CONTROL_QUEUE = "control"', 'CONTROL_QUEUE = "work"'),
+    ),
+    rule(
+        "run-gives-back",
+        "On any exit path the rest is released.",
+        "test_worker.py::test_a_shutdown_gives_back_what_is_unfinished",
+        Change(SLICE, "            await self._patiently(ledger.items_release, unfinished)\n", "            pass\n"),
+    ),
+]

@@ -1,0 +1,168 @@
+"""Proves that each protection is guarded by a test: take it away, and exactly that test must fail.
+
+    python -m tests.prove              every rule
+    python -m tests.prove lane leases  rules whose id begins with one of these words
+
+Each app lists its rules in `tests/<app>/protections.py` as `PROTECTIONS = [Protection(…), …]`. The program
+works on a copy of the packages: it first runs all the named tests as they are, then one mutation at a time.
+It ends with 1 if a mutation survives, hangs, breaks more than the rule (the test cannot even start), or if the
+text it wants to take away is no longer there.
+"""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("config", "jobs", "crawling", "extraction", "templates", "tests", "manage.py", "pyproject.toml")
+RUN_SECONDS = 120.0
+PATIENCE_SECONDS = "4"  # a mutant makes some tests wait in vain; this long is enough
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit: `snippet`, found exactly once in `file`, becomes `replacement`."""
+
+    file: str
+    snippet: str
+    replacement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """One rule: what it says, the edits that take it away, and the test that must then fail."""
+
+    rule: str
+    sentence: str
+    changes: tuple[Change, ...]
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How tests ended: the ids that failed, and why the run itself is no answer, if it is none."""
+
+    failed: int
+    passed: int
+    problem: str = ""
+
+
+def protections() -> list[Protection]:
+    """Return the rules of all apps, in the order of the apps' names."""
+    rules: list[Protection] = []
+    for table in sorted((ROOT / "tests").glob("*/protections.py")):
+        rules += importlib.import_module(f"tests.{table.parent.name}.protections").PROTECTIONS
+    doubled = {one.rule for one in rules if sum(other.rule == one.rule for other in rules) > 1}
+    if doubled:
+        raise SystemExit(f"these rules are listed twice: {', '.join(sorted(doubled))}")
+    return rules
+
+
+def copy_made(folder: Path) -> None:
+    """Copy the packages and their tests into `folder`."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".quarry", "sample_site/pages")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy2(source, folder / name)
+
+
+def tests_run(folder: Path, tests: Sequence[str], *options: str, seconds: float = RUN_SECONDS) -> Run:
+    """Run `tests` in the copy and return how they ended."""
+    report = folder / "report.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--reuse-db"]
+    command += [f"--junitxml={report}", *options, *tests]
+    environment = os.environ | {"TEST_PATIENCE_SECONDS": PATIENCE_SECONDS}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Run(0, 0, f"did not end within {seconds:.0f} s")
+    if not report.exists():
+        return Run(0, 0, f"no test ran: {(done.stdout + done.stderr).strip().splitlines()[-1:]}")
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    failed = sum(case.find("failure") is not None for case in cases)
+    broken = sum(case.find("error") is not None and case.find("failure") is None for case in cases)
+    if not cases or (broken and not failed):
+        return Run(failed, 0, "the test could not start")
+    return Run(failed, len(cases) - failed - broken)
+
+
+def mutated(folder: Path, changes: Iterable[Change]) -> str:
+    """Apply the changes to the copy; return what is wrong with them, empty if nothing."""
+    for change in changes:
+        path = folder / change.file
+        text = path.read_text() if path.exists() else ""
+        if text.count(change.snippet) != 1:
+            first_line = change.snippet.strip().partition("\n")[0]
+            return f"found {text.count(change.snippet)} times in {change.file}: {first_line}"
+        path.write_text(text.replace(change.snippet, change.replacement))
+    return ""
+
+
+def restored(folder: Path, changes: Iterable[Change]) -> None:
+    """Put the original files back into the copy."""
+    for change in changes:
+        if (ROOT / change.file).exists():
+            shutil.copy2(ROOT / change.file, folder / change.file)
+
+
+def verdict(folder: Path, protection: Protection) -> str:
+    """Return what is wrong with the protection's test, empty if it fails as it should."""
+    try:
+        wrong = mutated(folder, protection.changes)
+        if wrong:
+            return f"STALE     {wrong}"
+        run = tests_run(folder, [protection.test])
+        if run.problem:
+            return f"NO ANSWER {run.problem}"
+        return "" if run.failed else "SURVIVED  the test passes without the protection"
+    finally:
+        restored(folder, protection.changes)
+
+
+def prove(rules: Sequence[Protection]) -> int:
+    """Run every rule and print a line for each; return how many are not proven."""
+    unproven = 0
+    with tempfile.TemporaryDirectory(prefix="prove-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        copy_made(folder)
+        tests = sorted({rule.test for rule in rules})
+        unchanged = tests_run(folder, tests, "--create-db", seconds=60 + 5 * RUN_SECONDS)
+        if unchanged.problem or unchanged.failed:
+            print(f"the tests fail without any change: {unchanged.problem or unchanged.failed}")
+            return 1
+        print(f"{unchanged.passed} tests pass as the code stands; now without each protection:")
+        for rule in rules:
+            began = time.monotonic()
+            wrong = verdict(folder, rule)
+            unproven += bool(wrong)
+            took = f"{time.monotonic() - began:4.1f} s"
+            print(f"{wrong or 'FAILED as it should'}  {took}  {rule.rule}: {rule.sentence}", flush=True)
+    print(f"{len(rules) - unproven} of {len(rules)} protections proven")
+    return unproven
+
+
+def main(words: Sequence[str]) -> int:
+    """Return 0 if every chosen rule is proven."""
+    rules = [rule for rule in protections() if not words or rule.rule.startswith(tuple(words))]
+    if not rules:
+        print("no rule begins so; they are: " + ", ".join(rule.rule for rule in protections()))
+        return 2
+    return int(prove(rules) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
