@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, URLResolver
+from django.views import defaults
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
@@ -23,18 +24,29 @@ DESCRIPTION = (
 
 
 class QuarryAPI(NinjaAPI):
-    """Ninja's API, whose document tells the media type of errors."""
+    """Ninja's API, whose document tells the media type of errors and is made only once: that takes a second."""
 
-    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
-        """Return the OpenAPI document."""
-        document = super().get_openapi_schema(**kwargs)
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for status, response in operation["responses"].items():
-                    content = response.get("content", {})
-                    if int(status) >= 400 and "application/json" in content:
-                        content[problems.CONTENT_TYPE] = content.pop("application/json")
-        return document
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._documents: dict[str, OpenAPISchema] = {}
+
+    def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
+        """Return the OpenAPI document, the same for every request."""
+        prefix = self.get_root_path({}) if path_prefix is None else path_prefix
+        if prefix not in self._documents:
+            document = super().get_openapi_schema(path_prefix=prefix)
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    _tell_media_types(operation["responses"])
+            self._documents[prefix] = document
+        return self._documents[prefix]
+
+
+def _tell_media_types(responses: dict[Any, dict[str, Any]]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if int(status) >= 400 and "application/json" in content:
+            content[problems.CONTENT_TYPE] = content.pop("application/json")
 
 
 #: Ninja's page of documentation loads scripts from elsewhere, which the content security policy refuses.
@@ -79,3 +91,11 @@ def no_such_path(request: HttpRequest) -> HttpResponse:
 
 
 no_such_path.csrf_exempt = True  # type: ignore[attr-defined]
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Return the answer for what Django refuses before any view, such as a host name it does not know."""
+    if not request.path.startswith("/api/"):
+        return defaults.bad_request(request, exception)
+    detail = "The request is refused; check its Host header against ALLOWED_HOSTS, and see the server's log."
+    return problems.problem(400, code="bad_request", detail=detail)

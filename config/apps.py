@@ -1,6 +1,7 @@
-"""The app that composes the others: it owns the project-wide commands and templates."""
+"""The apps that compose the others: the project-wide commands and templates, and the admin site."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class CompositionConfig(AppConfig):
@@ -8,3 +9,10 @@ class CompositionConfig(AppConfig):
 
     name = "config"
     verbose_name = "Quarry"
+
+
+class QuarryAdminConfig(admin_apps.AdminConfig):
+    """Django's admin, with our site as the default one."""
+
+    default = False  # of this module; it is named in INSTALLED_APPS
+    default_site = "config.admin_site.QuarryAdminSite"

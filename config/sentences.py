@@ -6,7 +6,9 @@ from typing import Any
 
 SHOWN_ERRORS = 20
 
-_SUBJECT = re.compile(r"^(Input|String|List|Value|Dictionary|Data|Number|URL|Object|Set|Tuple)\b ?(should|must|exceeds)?")
+_SUBJECT = re.compile(
+    r"^(Input|String|List|Value|Dictionary|Data|Number|URL|Object|Set|Tuple)\b ?(should|must|exceeds)?"
+)
 
 
 def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str, list[dict[str, str]]]:

@@ -14,7 +14,7 @@ ALLOWED_HOSTS = list(QUARRY.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(QUARRY.csrf_trusted_origins)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "config.apps.QuarryAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

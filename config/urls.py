@@ -15,3 +15,5 @@ urlpatterns = [
     path("api/v1/", api_urls()),
     re_path(r"^api(?:/|$)", no_such_path),
 ]
+
+handler400 = "config.api.bad_request"

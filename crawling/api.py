@@ -13,26 +13,23 @@ from jobs.committing import committed
 from jobs.listing import job_read
 from jobs.models import Job
 from jobs.schemas import problems
+from jobs.states import JobStatus
 
 router = Router(tags=["crawling"])
 
 
-@router.post(
-    "/crawl", auth=XApiKey("jobs.submit_job"), response={202: CrawlStarted, **problems(400, 404, 413)}
-)
+@router.post("/crawl", auth=XApiKey("jobs.submit_job"), response={202: CrawlStarted, **problems(400, 404, 413)})
 def start_crawl(request: HttpRequest, body: CrawlIn) -> Status[CrawlStarted]:
     """Start a crawl from one URL."""
 
     def submit() -> Job:
-        job_id = crawl_submit(
-            project_id=body.project_id, url=body.url, options=body.options, **actor_fields(request)
-        )
+        job_id = crawl_submit(project_id=body.project_id, url=body.url, options=body.options, **actor_fields(request))
         return job_read(job_id)
 
     job = committed(submit)
     started = CrawlStarted(
         job_id=job.pk,
-        status=job.status,
+        status=JobStatus(job.status),
         url=job.payload["url"],
         max_depth=job.payload["scope"]["max_depth"],
         limit=job.payload["limit"],
@@ -50,7 +47,7 @@ def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
     progress = listing.crawl_progress(job)
     crawl = CrawlOut(
         job_id=job.pk,
-        status=job.status,
+        status=JobStatus(job.status),
         url=job.payload["url"],
         pages_total=progress.pages_total,
         pages_completed=progress.pages_completed,
@@ -67,23 +64,19 @@ def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
     return Status(200, crawl)
 
 
-@router.post(
-    "/scrape", auth=XApiKey("jobs.submit_job"), response={202: ScrapeStarted, **problems(400, 404, 413)}
-)
+@router.post("/scrape", auth=XApiKey("jobs.submit_job"), response={202: ScrapeStarted, **problems(400, 404, 413)})
 def start_scrape(request: HttpRequest, body: ScrapeIn) -> Status[ScrapeStarted]:
     """Start fetching exactly these URLs."""
 
     def submit() -> Job:
         group = (body.company or "").strip()
-        job_id = scrape_submit(
-            project_id=body.project_id, urls=body.urls, source_group=group, **actor_fields(request)
-        )
+        job_id = scrape_submit(project_id=body.project_id, urls=body.urls, source_group=group, **actor_fields(request))
         return job_read(job_id)
 
     job = committed(submit)
     started = ScrapeStarted(
         job_id=job.pk,
-        status=job.status,
+        status=JobStatus(job.status),
         url_count=len(job.payload["urls"]),
         project_id=job.project_id,
         company=job.payload["source_group"],
@@ -98,7 +91,7 @@ def get_scrape(request: HttpRequest, job_id: UUID) -> Status[ScrapeOut]:
     job = job_read(job_id, kind="scrape")
     scrape = ScrapeOut(
         job_id=job.pk,
-        status=job.status,
+        status=JobStatus(job.status),
         company=job.payload["source_group"],
         url_count=len(job.payload["urls"]),
         urls=job.payload["urls"],

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Min
 from django.db.models.functions import Now
 
 from crawling import dependants
@@ -69,7 +68,7 @@ def _lock_held(job_id: UUID, size: int) -> list[UUID]:
 def _other_holders(job_id: UUID, source_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """Return source → one other job that holds it, for those that have one."""
     holds = SourceHold.objects.filter(source_id__in=source_ids).exclude(job_id=job_id)
-    return dict(holds.order_by().values_list("source_id").annotate(first=Min("job_id")))
+    return dict(holds.order_by("id").values_list("source_id", "job_id"))
 
 
 def _hand_over(job_id: UUID, heirs: dict[UUID, UUID | None]) -> None:

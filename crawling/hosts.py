@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from crawling.models import Host
 from crawling.robots import RobotsRules, RobotsState
+from jobs.storable import storable_text
 
 ROBOTS_LIFE = timedelta(hours=24)  # RFC 9309, section 2.4
 
@@ -35,13 +36,12 @@ def robots_remember(netloc: str, rules: RobotsRules) -> None:
     """Keep the host's rules for a day; an unreachable robots.txt is not kept."""
     if rules.state is not RobotsState.UNREACHABLE:
         status = 200 if rules.state is RobotsState.RULES else 404
-        Host.objects.filter(netloc=netloc).update(
-            robots_status=status, robots_text=rules.text, robots_fetched_at=Now()
-        )
+        Host.objects.filter(netloc=netloc).update(robots_status=status, robots_text=rules.text, robots_fetched_at=Now())
 
 
 def pace_remember(netloc: str, slow_down_seconds: float, last_error: str) -> None:
     """Keep how much the host had to be slowed down for, and the last error it gave."""
     Host.objects.filter(netloc=netloc).update(slow_down_seconds=slow_down_seconds)
     if last_error:
-        Host.objects.filter(netloc=netloc).update(last_error=last_error[:300], last_error_at=Now())
+        error = storable_text(last_error)[:300]
+        Host.objects.filter(netloc=netloc).update(last_error=error, last_error_at=Now())

@@ -1,13 +1,29 @@
 """How fast one host is asked: a pause between requests, a cap on those under way, and slowing down when told."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from jobs.errors import QuarryError
+
 MAX_SLOW_DOWN_SECONDS = 60.0
 FIRST_SLOW_DOWN_SECONDS = 0.5
 FORGOTTEN_SECONDS = 0.05  # a slow-down below this is over
+BURST_SECONDS = 1.0  # refusals this close together answer requests that were already under way: one sign, not many
+PATIENCE_SECONDS = 30.0  # a request to a host that says "later" waits this long in hand, else in the ledger
+_CLOCK_SECONDS = 0.001  # timers may fire this much early
+
+
+class AskedToWait(QuarryError):
+    """The host wants to be left alone for longer than a request is kept waiting."""
+
+    code = "asked_to_wait"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The host asked to be left alone for another {seconds:.0f} s.", seconds=seconds)
+        self.seconds = seconds
 
 
 class Pace:
@@ -20,6 +36,8 @@ class Pace:
         self._slots = asyncio.Semaphore(concurrency)
         self._next_at = 0.0
         self._blocked_until = 0.0
+        self._asked_at = -math.inf
+        self._slowed_at = -math.inf
 
     @property
     def pause_seconds(self) -> float:
@@ -31,15 +49,27 @@ class Pace:
         """Seconds until the host may be asked again; 0 unless it said "later"."""
         return max(0.0, self._blocked_until - time.monotonic())
 
+    @property
+    def rest_seconds(self) -> float:
+        """Seconds until the pause after the last request is over."""
+        return max(0.0, self._asked_at + self.pause_seconds - time.monotonic())
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a slot and for the pause to pass, then hold the slot."""
+        """Wait for a slot and for the pause to pass, then hold the slot.
+
+        Raises: AskedToWait when the host said "later" and means more than PATIENCE_SECONDS.
+        """
         async with self._slots:
-            now = time.monotonic()
-            start_at = max(now, self._next_at, self._blocked_until)
-            self._next_at = start_at + self.pause_seconds
-            if start_at > now:
-                await asyncio.sleep(start_at - now)
+            while True:
+                if self.blocked_seconds > PATIENCE_SECONDS:
+                    raise AskedToWait(self.blocked_seconds)
+                start_at = max(time.monotonic(), self._next_at, self._blocked_until)
+                self._next_at = start_at + self.pause_seconds
+                await asyncio.sleep(max(0.0, start_at - time.monotonic()))
+                if self.blocked_seconds < _CLOCK_SECONDS:  # else another request was told "later" meanwhile
+                    break
+            self._asked_at = time.monotonic()
             yield
 
     def succeeded(self) -> None:
@@ -50,8 +80,11 @@ class Pace:
 
     def overloaded(self, *, retry_after_seconds: float | None = None) -> float:
         """Slow down after a 429, a 503 or a time-out; return how long this request should wait to be tried again."""
-        doubled = max(FIRST_SLOW_DOWN_SECONDS, self.slow_down_seconds * 2)
-        self.slow_down_seconds = min(MAX_SLOW_DOWN_SECONDS, doubled)
+        now = time.monotonic()
+        if now - self._slowed_at >= BURST_SECONDS:
+            self._slowed_at = now
+            doubled = max(FIRST_SLOW_DOWN_SECONDS, self.slow_down_seconds * 2)
+            self.slow_down_seconds = min(MAX_SLOW_DOWN_SECONDS, doubled)
         if retry_after_seconds is not None:
-            self._blocked_until = max(self._blocked_until, time.monotonic() + retry_after_seconds)
+            self._blocked_until = max(self._blocked_until, now + retry_after_seconds)
         return max(retry_after_seconds or 0.0, self.slow_down_seconds)

@@ -1,10 +1,11 @@
 """From a reply to an outcome's parts: pure work on bytes, run off the event loop."""
 
+import contextlib
 import gzip
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +14,21 @@ from crawling.content import Page, read_page
 from crawling.dependants import PageText
 from crawling.errors import BadUrl
 from crawling.fetch import Fetched
-from crawling.scope import Admission, Scope, host_of
+from crawling.scope import Admission, Scope, canonical_url, host_of
 from crawling.writes import PageWrite
 from jobs.kinds import NewItem
 
 COMPRESSION_LEVEL = 3  # half the time of the default for 5 % more bytes
-KEPT_HEADERS = frozenset({"content-type", "content-language", "date", "last-modified", "etag", "server", "link"})
+MAX_SITEMAP_LEVELS = 2  # an index names files, and some hosts an index of indexes; more would be a maze
+KEPT_HEADERS = frozenset({
+    "content-type", "content-language", "date", "last-modified", "etag", "server", "link", "x-robots-tag",
+})  # fmt: skip
 
-_STRUCTURED = re.compile(
-    rb"<script[^>]+ld\+json[^>]*>.*?</script|<meta[^>]+(?:itemprop|property)\s*=[^>]*>", re.IGNORECASE | re.DOTALL
-)
+# Each looks at every byte once, whatever a hostile page is made of: no class can run across a "<".
+_HAS_DATA = re.compile(rb"itemprop|property|ld\+json", re.IGNORECASE)
+_TAG = re.compile(rb"<[a-zA-Z][^<>]*>")
+_STATES = re.compile(rb"[\s\"'](?:itemprop|property)\s*=", re.IGNORECASE)
+_SCRIPT_END = re.compile(rb"</script", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +110,43 @@ def urls_admitted(
     return list(items.values()), dict(outside)
 
 
+def sitemaps_admitted(urls: Iterable[str], *, within: str, level: int) -> list[NewItem]:
+    """Return items for the sitemaps that the index at `within` names on its own host; `level` is the index's."""
+    if level >= MAX_SITEMAP_LEVELS:
+        return []
+    items: dict[str, NewItem] = {}
+    for url in urls:
+        with contextlib.suppress(BadUrl):  # of no use to anyone; `is_broken` tells of such files
+            canonical = canonical_url(url)
+            if host_of(canonical) == host_of(within):
+                items[canonical] = sitemap_item(canonical, level=level + 1)
+    return list(items.values())
+
+
 def content_fingerprint(text_hash: str, body: bytes) -> str:
     """Return the SHA-256 (hex) of what extraction reads: the text, and the structured data that no reader sees.
 
     The whole body would change with every nonce and time stamp in it.
     """
     digest = hashlib.sha256(text_hash.encode())
-    for block in _STRUCTURED.findall(body):
-        digest.update(block)
+    if _HAS_DATA.search(body):
+        for part in _structured_data(body):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _structured_data(body: bytes) -> Iterator[bytes]:
+    """Yield the JSON-LD scripts of a page, and its tags with an itemprop or property attribute."""
+    position = 0
+    while tag := _TAG.search(body, position):
+        position = tag.end()
+        if tag[0][:7].lower() == b"<script":
+            end = _SCRIPT_END.search(body, position)
+            start, position = position, end.start() if end else len(body)
+            if b"ld+json" in tag[0].lower():
+                yield body[start:position]
+        elif _STATES.search(tag[0]):
+            yield tag[0]
 
 
 def _write(fetched: Fetched, page: Page, source_group: str) -> PageWrite:

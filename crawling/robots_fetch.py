@@ -1,13 +1,14 @@
 """Fetching a host's robots.txt, its redirects included."""
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
 
-from crawling.errors import BadStatus
+from crawling.errors import BadStatus, BadUrl
 from crawling.failures import Limits
 from crawling.fetch import fetch
 from crawling.robots import RobotsRules, RobotsState
+from crawling.urls import canonical_url
 
 MAX_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
 
@@ -28,9 +29,8 @@ async def robots_fetch(session: aiohttp.ClientSession, url: str, *, limits: Limi
             return rules
         if not fetched.location:
             return RobotsRules.from_reply(fetched.status, fetched.body)
-        address = fetched.location
-        if urlsplit(address).scheme not in ("http", "https"):
-            break
+        try:
+            address = canonical_url(fetched.location)
+        except BadUrl:
+            break  # it leads nowhere: as good as none
     return RobotsRules.from_reply(404)
-
-

@@ -4,7 +4,7 @@ Sources are locked in the order of their URLs, by every writer, so that two jobs
 wait for each other instead of deadlocking.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -30,32 +30,48 @@ class Known:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What the outcomes of a batch ask for: pages by URL, sources said to be unmodified, URLs said to be gone."""
+
+    pages: dict[str, PageWrite]
+    unmodified: frozenset[UUID]
+    gone: frozenset[str]
+
+
 def pages_store(job: JobRef, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Write the pages of these outcomes; return the outcomes with `unchanged` and `duplicate` decided."""
-    pages = {outcome.claim.id: outcome.write for outcome in outcomes if isinstance(outcome.write, PageWrite)}
-    twins = _duplicates(job, list(pages.values()))
-    fresh = {page.url: page for page in pages.values() if page.url not in twins}
-    known = _locked(job, fresh)
-    changed = {url: known[url] for url, page in fresh.items() if _is_changed(known[url], page)}
-    _write_contents(changed, fresh)
-    _write_fields(job, fresh, known, changed)
-    _hold(job, [row.id for row in known.values()] + _unchanged(outcomes))
-    _mark_gone(job, [outcome.write.url for outcome in outcomes if isinstance(outcome.write, GoneWrite)])
-    _tell_dependants(job, fresh, changed)
-    return [_decided(outcome, twins, known, changed) for outcome in outcomes]
+    asked = [outcome.write for outcome in outcomes]
+    unmodified = frozenset(write.source_id for write in asked if isinstance(write, Unchanged))
+    twins = _duplicates(job, [write for write in asked if isinstance(write, PageWrite)], unmodified)
+    writes = Writes(
+        pages={write.url: write for write in asked if isinstance(write, PageWrite) and write.url not in twins},
+        unmodified=unmodified,
+        gone=frozenset(write.url for write in asked if isinstance(write, GoneWrite)),
+    )
+    known = _locked(job, writes)
+    changed = {url: known[url] for url, page in writes.pages.items() if _is_changed(known[url], page)}
+    _write_contents(changed, writes.pages)
+    _write_fields(job, known, changed, writes.pages)
+    kept = {row.id for row in known.values() if row.id in unmodified}
+    _confirm(job, kept)
+    _hold(job, [*(known[url].id for url in writes.pages), *kept])
+    _mark_gone([row.id for url, row in known.items() if url in writes.gone])
+    _tell_dependants(job, writes.pages, changed)
+    return [_decided(outcome, twins, known, changed, kept) for outcome in outcomes]
 
 
-def _duplicates(job: JobRef, pages: Sequence[PageWrite]) -> dict[str, str]:
+def _duplicates(job: JobRef, pages: Sequence[PageWrite], unmodified: frozenset[UUID]) -> dict[str, str]:
     """Return url → url of the byte-identical page this job already holds, or that stands earlier in the batch."""
-    first: dict[str, str] = {}
+    if not pages:
+        return {}
     hashes = {page.fields["body_hash"] for page in pages}
     urls = [page.url for page in pages]
-    held = Source.objects.filter(
-        Q(holds__job_id=job.id) & ~Q(url__in=urls), project_id=job.project_id, body_hash__in=hashes
+    mine = Source.objects.filter(Q(holds__job_id=job.id) | Q(pk__in=unmodified), project_id=job.project_id)
+    first: dict[str, str] = dict(
+        mine.filter(body_hash__in=hashes).exclude(url__in=urls).values_list("body_hash", "url")
     )
-    first.update(held.values_list("body_hash", "url"))
-    mine = Source.objects.filter(holds__job_id=job.id, project_id=job.project_id, url__in=urls)
-    own = set(mine.values_list("url", flat=True))  # fetched before by this very job: no twin of another
+    own = set(mine.filter(url__in=urls).values_list("url", flat=True))  # fetched by this very job before: no twins
     twins: dict[str, str] = {}
     for page in pages:
         twin = first.setdefault(page.fields["body_hash"], page.url)
@@ -64,21 +80,33 @@ def _duplicates(job: JobRef, pages: Sequence[PageWrite]) -> dict[str, str]:
     return twins
 
 
-def _locked(job: JobRef, pages: dict[str, PageWrite]) -> dict[str, Known]:
-    """Return the sources of these URLs, created where missing, all locked in URL order."""
-    urls = sorted(pages)
-    known: dict[str, Known] = {}
-    while missing := [url for url in urls if url not in known]:
-        own_ids = {url: new_id() for url in missing}
-        Source.objects.bulk_create(
-            [Source(id=own_ids[url], project_id=job.project_id, job_id=job.id, url=url) for url in missing],
-            ignore_conflicts=True,
-        )
-        # A row seen by the insert may be deleted before it is locked here: then it is made anew.
-        rows = Source.objects.select_for_update().filter(project_id=job.project_id, url__in=missing).order_by("url")
-        for pk, url, content_hash in rows.values_list("pk", "url", "content_hash"):
-            known[url] = Known(pk, content_hash, is_new=pk == own_ids[url])
+def _locked(job: JobRef, writes: Writes) -> dict[str, Known]:
+    """Return the sources these writes are about, those of pages created where missing, all locked in URL order."""
+    urls = sorted(writes.pages)
+    others = Q(pk__in=writes.unmodified) | Q(url__in=writes.gone)
+    known = _lock(job, _create(job, urls), others)
+    while missing := [url for url in urls if url not in known]:  # seen by the insert, deleted before the lock
+        known |= _lock(job, _create(job, missing))
     return known
+
+
+def _create(job: JobRef, urls: Sequence[str]) -> dict[str, UUID]:
+    """Insert a source for each URL that has none; return the ids that new ones have."""
+    own_ids = {url: new_id() for url in urls}
+    Source.objects.bulk_create(
+        [Source(id=own_ids[url], project_id=job.project_id, job_id=job.id, url=url) for url in urls],
+        ignore_conflicts=True,
+    )
+    return own_ids
+
+
+def _lock(job: JobRef, own_ids: dict[str, UUID], others: Q | None = None) -> dict[str, Known]:
+    wanted = Q(url__in=own_ids) | (others or Q(pk__in=[]))
+    rows = Source.objects.select_for_update(no_key=True).filter(wanted, project_id=job.project_id).order_by("url")
+    return {
+        url: Known(pk, content_hash, is_new=pk == own_ids.get(url))
+        for pk, url, content_hash in rows.values_list("pk", "url", "content_hash")
+    }
 
 
 def _is_changed(known: Known, page: PageWrite) -> bool:
@@ -110,14 +138,12 @@ _FIELDS = (
 _LENGTHS = {name: getattr(Source._meta.get_field(name), "max_length", None) for name in _FIELDS}
 
 
-def _write_fields(
-    job: JobRef, pages: dict[str, PageWrite], known: dict[str, Known], changed: dict[str, Known]
-) -> None:
-    for url, row in known.items():
-        fields: dict[str, Any] = {name: _fitting(name, pages[url].fields.get(name, "")) for name in _FIELDS}
+def _write_fields(job: JobRef, known: dict[str, Known], changed: dict[str, Known], pages: dict[str, PageWrite]) -> None:
+    for url, page in pages.items():
+        fields: dict[str, Any] = {name: _fitting(name, page.fields.get(name, "")) for name in _FIELDS}
         if url in changed:
             fields |= {"job_id": job.id, "changed_at": Now(), "status": "ready", "extracted_version": None}
-        Source.objects.filter(pk=row.id).update(fetched_at=Now(), gone_at=None, adopted_at=None, **fields)
+        Source.objects.filter(pk=known[url].id).update(fetched_at=Now(), gone_at=None, **fields)
 
 
 def _fitting(name: str, value: Any) -> Any:
@@ -127,28 +153,21 @@ def _fitting(name: str, value: Any) -> Any:
     return storable_text(value)[:limit]
 
 
-def _unchanged(outcomes: Sequence[Outcome]) -> list[UUID]:
-    """Return the ids of sources the host called unmodified, locked, as far as they still exist."""
-    ids = [outcome.write.source_id for outcome in outcomes if isinstance(outcome.write, Unchanged)]
-    if not ids:
-        return []
-    rows = Source.objects.select_for_update().filter(pk__in=ids).order_by("url")
-    found = list(rows.values_list("pk", flat=True))
-    Source.objects.filter(pk__in=found).update(fetched_at=Now(), gone_at=None, adopted_at=None)
-    return found
+def _confirm(job: JobRef, source_ids: Collection[UUID]) -> None:
+    """Note that the host called these sources unmodified; they join the job's group as a fetched page would."""
+    group = _fitting("source_group", str(job.payload.get("source_group", "")))
+    changes: dict[str, Any] = {"source_group": group} if group else {}
+    Source.objects.filter(pk__in=source_ids).update(fetched_at=Now(), gone_at=None, **changes)
 
 
-def _hold(job: JobRef, source_ids: Sequence[UUID]) -> None:
+def _hold(job: JobRef, source_ids: Collection[UUID]) -> None:
     SourceHold.objects.bulk_create(
         [SourceHold(source_id=source_id, job_id=job.id) for source_id in source_ids], ignore_conflicts=True
     )
 
 
-def _mark_gone(job: JobRef, urls: Sequence[str]) -> None:
-    if urls:
-        rows = Source.objects.filter(project_id=job.project_id, url__in=urls, gone_at__isnull=True)
-        locked = list(rows.select_for_update().order_by("url").values_list("pk", flat=True))
-        Source.objects.filter(pk__in=locked).update(gone_at=Now())
+def _mark_gone(source_ids: Collection[UUID]) -> None:
+    Source.objects.filter(pk__in=source_ids, gone_at__isnull=True).update(gone_at=Now())
 
 
 def _tell_dependants(job: JobRef, pages: dict[str, PageWrite], changed: dict[str, Known]) -> None:
@@ -159,7 +178,11 @@ def _tell_dependants(job: JobRef, pages: dict[str, PageWrite], changed: dict[str
 
 
 def _decided(
-    outcome: Outcome, twins: dict[str, str], known: dict[str, Known], changed: dict[str, Known]
+    outcome: Outcome,
+    twins: dict[str, str],
+    known: dict[str, Known],
+    changed: dict[str, Known],
+    kept: Collection[UUID],
 ) -> Outcome:
     write = outcome.write
     if isinstance(write, PageWrite) and write.url in twins:
@@ -172,4 +195,6 @@ def _decided(
         )
     if isinstance(write, PageWrite) and write.url in known and write.url not in changed:
         return replace(outcome, outcome="unchanged")
+    if isinstance(write, Unchanged) and write.source_id not in kept:  # deleted meanwhile: fetch it as a new page
+        return replace(outcome, state=ItemState.PENDING, outcome="", retry_after_seconds=0.0)
     return outcome

@@ -10,10 +10,13 @@ from crawling.errors import BadUrl
 from crawling.scope import Mode, Scope, canonical_url
 from jobs import lifecycle
 from jobs.errors import Invalid
+from jobs.storable import storable_text
 
 MAX_SCRAPED_URLS = 10_000
 DEFAULT_DEPTH = 10
 DEFAULT_LIMIT = 10_000
+MAX_LIMIT = 10_000_000
+MAX_GROUP_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,18 @@ def crawl_submit(
     actor_id: int | None = None,
     actor: str = "",
 ) -> UUID:
-    """Start a crawl; return the job's id. Raises: Invalid, BadUrl, BadScope, NotFound."""
+    """Start a crawl; return the job's id. Raises: Invalid (BadScope included), NotFound."""
     seed = url_checked(url)
-    if options.limit is not None and options.limit < 1:
-        raise Invalid("The limit must be at least 1 page; leave it out for the default.")
+    if options.limit is not None and not 1 <= options.limit <= MAX_LIMIT:
+        raise Invalid(f"The limit must be 1 to {MAX_LIMIT:,} pages; leave it out for the default.")
     payload: dict[str, Any] = {
         "url": seed,
         "scope": _scope(seed, options).to_config(),
-        "source_group": options.source_group or str(urlsplit(seed).hostname),
+        "source_group": _group(options.source_group, seed),
         "limit": options.limit,
         "use_sitemaps": options.use_sitemaps,
         "auto_extract": options.auto_extract,
-        "allowed_languages": sorted(language.lower() for language in options.allowed_languages),
+        "allowed_languages": sorted({_language(tag) for tag in options.allowed_languages} - {""}),
     }
     return lifecycle.job_submit(
         kind="crawl",
@@ -75,13 +78,13 @@ def scrape_submit(
     actor_id: int | None = None,
     actor: str = "",
 ) -> UUID:
-    """Start fetching exactly these URLs; return the job's id. Raises: Invalid, BadUrl, NotFound."""
+    """Start fetching exactly these URLs; return the job's id. Raises: Invalid, NotFound."""
     if not 1 <= len(urls) <= MAX_SCRAPED_URLS:
         raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs; these are {len(urls):,}. Split longer lists.")
     wanted = list(dict.fromkeys(url_checked(url) for url in urls))
     payload = {
         "urls": wanted,
-        "source_group": source_group or str(urlsplit(wanted[0]).hostname),
+        "source_group": _group(source_group, wanted[0]),
         "auto_extract": auto_extract,
     }
     label = wanted[0] if len(wanted) == 1 else f"{wanted[0]} and {len(wanted) - 1} more"
@@ -99,6 +102,19 @@ def url_checked(url: str) -> str:
         raise Invalid(detail, code="bad_url") from error
 
 
+def _group(name: str, url: str) -> str:
+    """Return the source group, by default the host's name. Raises: Invalid."""
+    group = storable_text(name).strip() or str(urlsplit(url).hostname)[:MAX_GROUP_CHARACTERS]
+    if len(group) > MAX_GROUP_CHARACTERS:
+        raise Invalid(f"The source group has {len(group)} characters; at most {MAX_GROUP_CHARACTERS} are accepted.")
+    return group
+
+
+def _language(tag: str) -> str:
+    """Return the language of a tag such as `en-US`, as sources keep it: `en`."""
+    return tag.strip().lower().replace("_", "-").partition("-")[0]
+
+
 def _scope(seed: str, options: CrawlOptions) -> Scope:
     config: dict[str, Any] = {
         "seeds": [seed],
@@ -110,4 +126,3 @@ def _scope(seed: str, options: CrawlOptions) -> Scope:
         "allow_backward_links": options.allow_backward_links and not options.prefix,
     }
     return Scope.from_config(config)
-

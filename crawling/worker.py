@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
@@ -17,13 +16,13 @@ from django.conf import settings
 
 from crawling import hosts, reading, recall
 from crawling.content import read_page
-from crawling.errors import BadUrl, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
+from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
 from crawling.failures import Limits
 from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.guard import AddressGuard
-from crawling.politeness import Pace
+from crawling.politeness import AskedToWait, Pace
 from crawling.reading import Follow, Reading
-from crawling.robots import RobotsRules, RobotsState
+from crawling.robots import RobotsRules
 from crawling.robots_fetch import robots_fetch
 from crawling.scope import Scope, canonical_url
 from crawling.sitemaps import parse_sitemap
@@ -34,12 +33,14 @@ from jobs.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
 MAX_REDIRECTS = 10
-PATIENCE_SECONDS = 5.0  # an item of a host that says "later" waits this long in hand, else in the ledger
+MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
+HAND_SECONDS = 60.0  # no more items are held than the host may be asked for in this time
+REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice starts after the pause
 SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
 LIMITS = Limits()
 SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
 USER_AGENT = "Quarry/0.1 (+https://pypi.org/project/quarry/)"
-ITEM_DEADLINE_SECONDS = 180.0
+ITEM_DEADLINE_SECONDS = 240.0  # waiting in hand and for the longest pause, then the request itself
 
 
 class HostWorker:
@@ -55,12 +56,15 @@ class HostWorker:
         self._robots_lock = asyncio.Lock()
         delay = memory.delay_seconds if memory.delay_seconds is not None else settings.QUARRY.crawl_delay_seconds
         self.pace = Pace(
-            delay_seconds=max(delay, (memory.robots.crawl_delay_seconds or 0.0) if memory.robots else 0.0),
+            delay_seconds=delay,
             concurrency=settings.QUARRY.crawl_concurrency,
             slow_down_seconds=memory.slow_down_seconds,
         )
-        self.in_hand = settings.QUARRY.crawl_concurrency
+        self.in_hand = 1  # until the host's rules are known
+        if memory.robots:
+            self._heed(memory.robots)
         self.last_error = ""
+        self._wait_reason = Reason.HTTP_5XX
         self._known: dict[tuple[UUID, str], recall.KnownPage] = {}
         self._seen: dict[UUID, dict[str, int]] = defaultdict(dict)
         self._follows: dict[UUID, Scope | None] = {}
@@ -92,6 +96,8 @@ class HostWorker:
                     return await self._sitemap_item(job, claim)
                 case _:
                     return await self._page_item(job, claim)
+        except AskedToWait as error:
+            return kinds.snoozed(claim, self._wait_reason, after_seconds=error.seconds, detail=error.detail)
         except FetchError as error:
             return self._failure(claim, error)
 
@@ -104,7 +110,7 @@ class HostWorker:
         fetched = await self._fetch(claim.key, known=known)
         follow = self._follow(job, claim)
         if fetched.not_modified and known is not None:
-            return await self._unmodified(claim, known, follow)
+            return await self._unmodified(job, claim, known, follow)
         if fetched.location:
             return self._redirected(claim, fetched, follow)
         group = str(job.payload.get("source_group", ""))
@@ -117,19 +123,19 @@ class HostWorker:
             return None
         return Follow(scope, int(claim.data.get("depth", 0)), self._seen[job.id])
 
-    async def _unmodified(self, claim: Claim, known: recall.KnownPage, follow: Follow | None) -> Outcome:
+    async def _unmodified(self, job: JobRef, claim: Claim, known: recall.KnownPage, follow: Follow | None) -> Outcome:
         """Follow the links of the stored page: the host sent no new one."""
         result: dict[str, Any] = {"http_status": 304}
         items: list[NewItem] = []
-        if follow is not None:
-            stored = await self.database(recall.page_stored, known.source_id)
-            if stored is not None:
-                page = await on_cpu(read_page, stored)
-                items, outside = reading.links_admitted(page, follow)
-                result |= {"out_of_scope": outside} if outside else {}
-        return kinds.done(
-            claim, outcome="unchanged", result=result, new_items=items, write=Unchanged(known.source_id)
-        )
+        stored = await self.database(recall.page_stored, known.source_id) if follow is not None else None
+        if follow is not None and stored is not None:
+            page = await on_cpu(read_page, stored)
+            items, outside = reading.links_admitted(page, follow)
+            result |= {"out_of_scope": outside} if outside else {}
+            if not _is_wanted(job, page.language):
+                result |= {"language": page.language}
+                return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=items)
+        return kinds.done(claim, outcome="unchanged", result=result, new_items=items, write=Unchanged(known.source_id))
 
     def _redirected(self, claim: Claim, fetched: Fetched, follow: Follow | None) -> Outcome:
         """Give the target back to the ledger, where scope, robots, guard and dedupe look at it anew."""
@@ -163,22 +169,21 @@ class HostWorker:
 
     async def _sitemap_item(self, job: JobRef, claim: Claim) -> Outcome:
         url = claim.key.removeprefix("sitemap:")
-        if not (await self._rules(url)).allowed(url):
-            return kinds.skipped(claim, Reason.ROBOTS)
         follow = self._follow(job, claim)
+        if follow is None or not (await self._rules(url)).allowed(url):
+            return kinds.skipped(claim, Reason.ROBOTS)
         try:
             fetched = await self._fetch(url, limits=SITEMAP_LIMITS, accept_types=SITEMAP_TYPES)
-        except Gone:
+        except (Gone, ClientStatus):
             if claim.data.get("guess"):  # nobody promised one
                 return kinds.done(claim, outcome="sitemap", result={"urls": 0, "detail": "The host has no sitemap."})
             raise
-        if fetched.location or follow is None:
-            items = [reading.sitemap_item(fetched.location)] if fetched.location and not claim.data.get("via") else []
-            items = [replace(item, data={**item.data, "via": [url]}) for item in items]
-            return kinds.done(claim, outcome="redirected", result={"location": fetched.location}, new_items=items)
+        if fetched.location:
+            return _sitemap_moved(claim, url, fetched.location)
         sitemap = await on_cpu(parse_sitemap, fetched.body, url)
         pages, outside = await on_cpu(reading.urls_admitted, sitemap.urls, follow, depth=1)
-        items = [*pages, *(reading.sitemap_item(inner) for inner in sitemap.sitemaps if _same_host(inner, url))]
+        level = int(claim.data.get("level", 0))
+        items = [*pages, *reading.sitemaps_admitted(sitemap.sitemaps, within=url, level=level)]
         result = {"urls": len(sitemap.urls), "sitemaps": len(sitemap.sitemaps), "is_broken": sitemap.is_broken}
         return kinds.done(claim, outcome="sitemap", result={**result, "out_of_scope": outside}, new_items=items)
 
@@ -188,12 +193,22 @@ class HostWorker:
             if self.robots is None:
                 async with self.pace.turn():
                     rules = await robots_fetch(self.session, url, limits=LIMITS)
-                self.pace.delay_seconds = max(self.pace.delay_seconds, rules.crawl_delay_seconds or 0.0)
-                if rules.state is RobotsState.UNREACHABLE:
-                    return rules
                 self.robots = rules
+                self._heed(rules)
                 await self.database(hosts.robots_remember, self.netloc, rules)
         return self.robots
+
+    def _heed(self, rules: RobotsRules) -> None:
+        """Take over the pause that the host asks for."""
+        asked_for = min(rules.crawl_delay_seconds or 0.0, MAX_CRAWL_DELAY_SECONDS)
+        self.pace.delay_seconds = max(self.pace.delay_seconds, asked_for)
+        self._fit_hand()
+
+    def _fit_hand(self) -> None:
+        """Hold no more items than the host may be asked for in HAND_SECONDS: the last of them has to wait for all."""
+        if self.robots is not None:
+            most = int(HAND_SECONDS / max(self.pace.pause_seconds, 0.001))
+            self.in_hand = max(1, min(self.pace.concurrency, most))
 
     # The request itself
 
@@ -205,9 +220,6 @@ class HostWorker:
         limits: Limits = LIMITS,
         accept_types: Collection[str] = PAGE_TYPES,
     ) -> Fetched:
-        blocked = self.pace.blocked_seconds
-        if blocked > PATIENCE_SECONDS:
-            raise Throttled("The host asked to be left alone for a while.", status=503, retry_after_seconds=blocked)
         async with self.pace.turn():
             fetched = await fetch(
                 self.session,
@@ -218,6 +230,7 @@ class HostWorker:
                 limits=limits,
             )
         self.pace.succeeded()
+        self._fit_hand()
         return fetched
 
     def _failure(self, claim: Claim, error: FetchError) -> Outcome:
@@ -225,10 +238,13 @@ class HostWorker:
         facts = {"http_status": error.context["status"]} if "status" in error.context else {}
         self.last_error = f"{reason}: {error.detail}"
         if isinstance(error, Throttled):
+            self._wait_reason = reason
             seconds = self.pace.overloaded(retry_after_seconds=error.retry_after_seconds)
+            self._fit_hand()
             return kinds.snoozed(claim, reason, after_seconds=seconds, detail=error.detail, **facts)
         if isinstance(error, TimedOut):
             self.pace.overloaded()
+            self._fit_hand()
         if error.retryable:
             return kinds.retried(claim, reason, detail=error.detail, **facts)
         if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
@@ -237,17 +253,25 @@ class HostWorker:
         return kinds.failed(claim, reason, detail=error.detail, write=write, **facts)
 
 
-def _same_host(url: str, other: str) -> bool:
-    return urlsplit(url).netloc == urlsplit(other).netloc
+def _sitemap_moved(claim: Claim, url: str, location: str) -> Outcome:
+    """Give a sitemap's new address to the ledger, once: a second redirect is not followed."""
+    target = canonical_url(location)
+    data = {name: claim.data[name] for name in ("guess", "level") if name in claim.data}
+    items = [] if claim.data.get("via") else [reading.sitemap_item(target, **data, via=[url])]
+    return kinds.done(claim, outcome="redirected", result={"location": target}, new_items=items)
+
+
+def _is_wanted(job: JobRef, language: str) -> bool:
+    allowed = job.payload.get("allowed_languages") or []
+    return not allowed or not language or language.partition("-")[0] in allowed
 
 
 def _page_outcome(job: JobRef, claim: Claim, read: Reading) -> Outcome:
-    allowed = job.payload.get("allowed_languages") or []
     if read.page.links.robots_meta.is_noindex:
         return kinds.skipped(claim, Reason.NOINDEX, result=read.result, new_items=read.new_items)
     if read.write is None:
         return kinds.skipped(claim, Reason.EMPTY, result=read.result, new_items=read.new_items)
-    if allowed and read.page.language and read.page.language.partition("-")[0] not in allowed:
+    if not _is_wanted(job, read.page.language):
         result = {**read.result, "language": read.page.language}
         return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=read.new_items)
     return Outcome(claim, ItemState.DONE, "", "", read.result, read.new_items, read.write)
@@ -265,4 +289,5 @@ async def host_worker(lane: str, database: Any) -> AsyncIterator[HostWorker]:
         try:
             yield worker
         finally:
+            await asyncio.sleep(min(worker.pace.rest_seconds, REST_SECONDS))  # the next slice asks at once
             await database(hosts.pace_remember, netloc, worker.pace.slow_down_seconds, worker.last_error)

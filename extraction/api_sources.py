@@ -26,6 +26,7 @@ from jobs.committing import committed
 from jobs.listing import job_read
 from jobs.models import Job
 from jobs.schemas import problems
+from jobs.states import JobStatus
 
 router = Router(tags=["knowledge"])
 
@@ -47,9 +48,7 @@ def summarize_sources(request: HttpRequest, project_id: UUID) -> Status[SummaryO
     summary = SummaryOut(
         total_sources=found.total,
         by_status=[StatusCount(status=name, count=number) for name, number in found.by_status.items()],
-        by_source_group=[
-            GroupCount(source_group=name, count=number) for name, number in found.by_source_group.items()
-        ],
+        by_source_group=[GroupCount(source_group=name, count=number) for name, number in found.by_source_group.items()],
     )
     return Status(200, summary)
 
@@ -59,11 +58,9 @@ def summarize_sources(request: HttpRequest, project_id: UUID) -> Status[SummaryO
     auth=XApiKey("jobs.submit_job"),
     response={202: ExtractStarted, **problems(400, 404, 413)},
 )
-def start_extraction(
-    request: HttpRequest, project_id: UUID, body: ExtractIn | None = None
-) -> Status[ExtractStarted]:
+def start_extraction(request: HttpRequest, project_id: UUID, body: ExtractIn | None = None) -> Status[ExtractStarted]:
     """Start an extraction from the sources that are not done with the present schema, or from those named."""
-    asked = body or ExtractIn()
+    asked = body or ExtractIn.model_validate({})
 
     def submit() -> tuple[Job, int]:
         job_id = extract_submit(
@@ -80,7 +77,7 @@ def start_extraction(
     job, source_count = committed(submit)
     warnings = asked.ineffective() + listing.selection_warnings(asked.source_ids or (), source_count)
     started = ExtractStarted(
-        job_id=job.pk, status=job.status, source_count=source_count, project_id=project_id, warnings=warnings
+        job_id=job.pk, status=JobStatus(job.status), source_count=source_count, project_id=project_id, warnings=warnings
     )
     return Status(202, started)
 
@@ -96,9 +93,7 @@ def list_extractions(
     """List what was extracted, with the evidence of every value."""
     page = listing.extractions_page(project_id, **filters.model_dump())
     found = [_extraction_out(row) for row in page.rows]
-    return Status(
-        200, ExtractionList(extractions=found, total=page.total, limit=filters.limit, offset=filters.offset)
-    )
+    return Status(200, ExtractionList(extractions=found, total=page.total, limit=filters.limit, offset=filters.offset))
 
 
 def _extraction_out(row: Extraction) -> ExtractionOut:

@@ -136,10 +136,10 @@ def _update(project_id: UUID, fields: Mapping[str, Any]) -> None:
 def _with_schemas(projects: Iterable[Project]) -> list[ProjectRead]:
     """Return the projects with their newest schemas; one that was given none yet has the preset `default`."""
     rows = list(projects)
-    newest = SchemaVersion.objects.filter(project__in=[row.pk for row in rows]).order_by("project", "-number")
+    newest = SchemaVersion.objects.filter(project__in=[row.pk for row in rows]).order_by("project_id", "-number")
     schemas = {
         project_id: (schema, number)
-        for project_id, schema, number in newest.distinct("project").values_list("project_id", "schema", "number")
+        for project_id, schema, number in newest.distinct("project_id").values_list("project_id", "schema", "number")
     }
     default = (preset(DEFAULT_PRESET).schema.to_json(), 1)
     return [_read(row, *schemas.get(row.pk, default)) for row in rows]

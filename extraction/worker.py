@@ -10,6 +10,7 @@ from uuid import UUID
 from crawling.models import SourceContent
 from extraction.cascade import GroupResult, Note, run_cascade
 from extraction.extractors.base import Extractor
+from extraction.extractors.product_markup import ProductMarkup
 from extraction.extractors.schema_org import SchemaOrg
 from extraction.extractors.selectors import Selectors
 from extraction.models import SchemaVersion
@@ -32,6 +33,7 @@ class StoredPage:
     title: str
     language: str
     content_type: str
+    charset: str  #: what the body was decoded with when it was fetched
     content_hash: str
     body: bytes
     text: str
@@ -110,7 +112,7 @@ def page_extract(
         text=page.text,
         title=page.title,
         language=page.language,
-        content_type=page.content_type,
+        content_type=f"{page.content_type or 'text/html'}; charset={page.charset or 'utf-8'}",
     )
     return run_cascade(extractors, given, schema, on_note=notes.append), notes
 
@@ -123,11 +125,12 @@ def pages_load(source_ids: Sequence[UUID]) -> dict[UUID, StoredPage]:
         "source__title",
         "source__language",
         "source__content_type",
+        "charset",
         "source__content_hash",
         "body",
         "text",
     )
-    return {row[0]: StoredPage(*row[1:6], bytes(row[6]), row[7]) for row in rows}
+    return {row[0]: StoredPage(*row[1:7], bytes(row[7]), row[8]) for row in rows}
 
 
 def _schema_of(job: JobRef) -> tuple[SchemaVersion, ExtractionSchema]:
@@ -143,4 +146,4 @@ def _schema_of(job: JobRef) -> tuple[SchemaVersion, ExtractionSchema]:
 @asynccontextmanager
 async def source_worker(lane: str, database: Any) -> AsyncIterator[SourceWorker]:
     """Open the worker for one slice of an extraction lane."""
-    yield SourceWorker(database, [SchemaOrg(), Selectors()])
+    yield SourceWorker(database, [SchemaOrg(), Selectors(), ProductMarkup()])

@@ -24,6 +24,8 @@ def committed(work: Callable[[], Result]) -> Result:
     ends: list[bool] = []
 
     def noted() -> Result:
+        if ends:  # what followed the commit met a deadlock: that is no reason to do the work again
+            return results[-1]
         transaction.on_commit(partial(ends.append, True))  # the first to run after the commit
         results.append(work())
         return results[-1]

@@ -38,6 +38,10 @@ def removal_finish(job_id: UUID) -> bool:
             return False
     try:
         return _finish(job_id)
+    except Exception as error:
+        detail = error.detail if isinstance(error, QuarryError) else f"unexpected {type(error).__name__}: {error}"
+        Job.objects.filter(pk=job_id).update(removal_error=detail[:500])
+        raise
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [str(job_id)])
@@ -115,7 +119,7 @@ def _mark_cleaned(job_id: UUID) -> None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id)
     receipt["vectors"] = asdict(Removed.all_of(sum(receipt[kind]["deleted"] for kind in ("extractions", "passages"))))
-    Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt)
+    Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt, removal_error="")
     status = job.status.value
     event_record(job_id, action="cleaned", counts=receipt, from_status=status, to_status=status)
 

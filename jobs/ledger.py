@@ -81,7 +81,18 @@ _INSERT = """
     SELECT %s, d.lane, d.key, 'pending', '', '', d.rank, 0, 0, 0, d.data::jsonb
     FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[]) AS d(lane, key, rank, data)
     ON CONFLICT (job_id, key) DO NOTHING
-    RETURNING lane_id
+    RETURNING lane_id, key
+"""
+
+# What is found again on a shorter way and still waits is moved up. Not by ON CONFLICT DO UPDATE: that locks every
+# item a page links to, in the order of its links, and meets the heartbeats that lock them in the order of ids.
+_MOVE_UP = """
+    WITH lower AS (
+        SELECT w.id, d.rank, d.data
+        FROM unnest(%s::text[], %s::int[], %s::text[]) AS d(key, rank, data)
+        JOIN jobs_workitem w ON w.job_id = %s AND w.key = d.key
+        WHERE w.state = 'pending' AND w.rank > d.rank ORDER BY w.id FOR UPDATE OF w SKIP LOCKED)
+    UPDATE jobs_workitem w SET rank = lower.rank, data = lower.data::jsonb FROM lower WHERE w.id = lower.id
 """
 
 
@@ -90,21 +101,22 @@ def _insert(job_id: UUID, items: Sequence[NewItem]) -> int:
         if len(item.key) > KEY_MAX_CHARACTERS:
             raise ValueError(f"an item's key is {len(item.key)} characters; at most {KEY_MAX_CHARACTERS} fit")
     lanes = lanes_ensure(item.lane for item in items)
+    columns = _columns(items)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                job_id,
-                [lanes[item.lane] for item in items],
-                [item.key for item in items],
-                [item.rank for item in items],
-                [json.dumps(storable(item.data)) for item in items],
-            ],
-        )
-        woken = {row[0] for row in cursor.fetchall()}
-        added = int(cursor.rowcount)
-    transaction.on_commit(partial(wake.lanes_wake, sorted(woken)))
-    return added
+        cursor.execute(_INSERT, [job_id, [lanes[item.lane] for item in items], *columns])
+        inserted = cursor.fetchall()
+        new = {key for _, key in inserted}
+        known = [item for item in items if item.key not in new]
+        if known:
+            cursor.execute(_MOVE_UP, [*_columns(known), job_id])
+    transaction.on_commit(partial(wake.lanes_wake, sorted({lane for lane, _ in inserted})))
+    return len(inserted)
+
+
+def _columns(items: Sequence[NewItem]) -> tuple[list[str], list[int], list[str]]:
+    """Return keys, ranks and data (JSON), each as one array for PostgreSQL."""
+    data = [json.dumps(storable(item.data)) for item in items]
+    return [item.key for item in items], [item.rank for item in items], data
 
 
 # A job has work in a lane if something there is due. `%%(lost)s` picks items that never lost a lease, or

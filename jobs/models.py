@@ -73,6 +73,7 @@ class Job(models.Model):
     cleanup_requested_at = models.DateTimeField(null=True, blank=True)
     cleaned_at = models.DateTimeField(null=True, blank=True)
     removal = models.JSONField(default=dict, blank=True, help_text="Receipt of the cleanup, by kind.")
+    removal_error = models.CharField(max_length=500, blank=True, default="", help_text="Why it is not finished.")
     delete_requested_at = models.DateTimeField(null=True, blank=True)
     delete_requested_by = models.CharField(max_length=150, blank=True, default="")
 

@@ -35,6 +35,7 @@ class RemovalReceipt:
     job_deleted: bool
     cleanup_requested: bool
     removal: dict[str, dict[str, int]] = field(default_factory=dict)
+    error: str = ""  #: why it is not finished yet, if something went wrong; it is tried again
 
     def deleted(self, kind: str) -> int:
         """Return how many artifacts of the kind were deleted so far."""
@@ -136,7 +137,7 @@ def receipt_await(receipt: RemovalReceipt, *, seconds: float) -> RemovalReceipt:
 
 def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
     """Return the present state of the removal that `before` told of; a vanished job means it has finished."""
-    job = Job.objects.filter(pk=before.job_id).only("removal", "cleaned_at", "delete_requested_at").first()
+    job = Job.objects.filter(pk=before.job_id).values_list("pk").first()
     if job is None:
         return RemovalReceipt(
             before.job_id, before.changed, True, True, before.cleanup_requested, _last_removal(before)
@@ -161,6 +162,7 @@ def _receipt(job_id: UUID, *, changed: bool) -> RemovalReceipt:
         job_deleted=False,
         cleanup_requested=job.cleanup_requested_at is not None,
         removal=job.removal or empty_removal(),
+        error=job.removal_error,
     )
 
 

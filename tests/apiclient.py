@@ -72,7 +72,7 @@ def problem_of(response: Any, status: int, code: str | None = None) -> dict[str,
     """Return the problem that a reply is, after checking what every problem has to be."""
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/problem+json"
-    problem: dict[str, Any] = response.json()
+    problem: dict[str, Any] = json.loads(response.content)
     assert problem["status"] == status
     assert problem["type"] == f"urn:quarry:problem:{problem['code']}"
     assert problem["title"]

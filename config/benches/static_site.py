@@ -1,6 +1,6 @@
 """Real documentation as a website: a fast loopback server over a folder, standard library only.
 
-    python tests/benchmarks/static_site.py FOLDER [--port N]
+    python config/benches/static_site.py FOLDER [--port N]
 
 prints the address and serves until standard input ends.
 """
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 CACHED_FILE_BYTES = 2 * 1024 * 1024  # larger files are sent by the kernel, straight from the disk
@@ -96,15 +97,15 @@ class FolderServer(socketserver.ThreadingTCPServer):
             return file if file.is_file() else None
         return file
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: socket.socket) -> None:
+    def shutdown_request(self, request: Any) -> None:
         self.connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: socket.socket, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay silent about clients that hang up; report anything else."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
@@ -194,7 +195,8 @@ def serve_folder(path: str | os.PathLike[str], *, in_child: bool = False) -> Ite
 @contextlib.contextmanager
 def _served_by_child(folder: Path) -> Iterator[str]:
     command = [sys.executable, __file__, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
+        assert child.stdin is not None and child.stdout is not None
         try:
             url = child.stdout.readline().strip()
             if not url:
@@ -206,13 +208,15 @@ def _served_by_child(folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
+    """Serve the folder named on the command line."""
     parser = argparse.ArgumentParser(description="Serve a folder on 127.0.0.1 until standard input ends.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
     server = FolderServer(given.folder, given.port)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    print(server.url, flush=True)
+    sys.stdout.write(f"{server.url}\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 

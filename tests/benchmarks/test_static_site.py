@@ -4,8 +4,9 @@ import http.client
 from urllib.parse import urlsplit
 
 import pytest
-from reachable import reach, reachable_files
-from static_site import CACHED_FILE_BYTES, serve_folder
+
+from config.benches.reachable import reach, reachable_files
+from config.benches.static_site import CACHED_FILE_BYTES, serve_folder
 
 PAGES = {
     "index.html": '<a href="a.html#top">a</a> <a href="./a.html">again</a> <a href="sub">folder</a>'

@@ -1,5 +1,6 @@
 """The OpenAPI document is complete, and every operation in it is behind a key and a permission."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ def document() -> dict[str, Any]:
 
 def operations() -> list[Any]:
     """Return a parameter per operation: method, path with ids filled in, and the operation."""
-    paths = quarry_api.get_openapi_schema(path_prefix="")["paths"]
+    paths = json.loads(json.dumps(quarry_api.get_openapi_schema(path_prefix="")["paths"]))
     return [
         pytest.param(method.upper(), _filled(path), operation, id=f"{method} {path}")
         for path, methods in paths.items()
@@ -141,11 +142,8 @@ def test_the_permission_that_was_missing_is_enough(api_of, method, path, operati
 
 @pytest.mark.parametrize(("method", "path", "operation"), [one for one in operations() if SOME_ID in one.values[1]])
 def test_unknown_ids_are_404_and_malformed_ones_422(api, method, path, operation):
-    body = {"query": "x"} if path.endswith("/search") else None
-    if not path.endswith("/events"):
-        assert SOME_ID in problem_of(api.send(method, path, body), 404, "not_found")["detail"]
-    if operation.get("requestBody", {}).get("required"):
-        body = body or {}
+    body = {"query": "x"} if path.endswith("/search") else {} if operation.get("requestBody") else None
+    assert SOME_ID in problem_of(api.send(method, path, body), 404, "not_found")["detail"]
     for malformed in ("nonsense", "1", "0190-", "%20"):
         problem = problem_of(api.send(method, path.replace(SOME_ID, malformed), body), 422, "malformed_id")
         assert problem["detail"].startswith(("job_id is no id", "project_id is no id"))

@@ -1,6 +1,7 @@
 """Liveness asks nothing; readiness asks every component and names the one that is down."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from django.db import OperationalError
@@ -90,3 +91,30 @@ def test_not_ready_without_database(everything_up, monkeypatch):
 def test_the_real_lock_says_who_works():
     with bindings.bound(Store(), None):
         assert set(components_down()) == {"workers"}
+
+
+class Broker:
+    """A message broker that answers, or does not."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.connection = object()
+
+    def get_queue_message_counts(self, queue):
+        if self.error:
+            raise self.error
+        return (0, 0, 0)
+
+
+@pytest.mark.parametrize(("error", "down"), [(None, set()), (ConnectionError("amqp://user:secret@h"), {"workers"})])
+def test_with_a_broker_of_its_own_the_broker_is_asked(everything_up, monkeypatch, settings, error, down):
+    settings.QUARRY = replace(settings.QUARRY, broker_url="amqp://user:secret@h")
+    broker = Broker(error)
+    monkeypatch.setattr("dramatiq.get_broker", lambda: broker)
+    monkeypatch.setattr(hosting, "is_hosted", lambda: False)
+    reply = Client().get("/readyz")
+    components = reply.json()["components"]
+    assert {name for name, one in components.items() if one["status"] == "down"} == down
+    assert reply.status_code == (503 if down else 200)
+    assert hasattr(broker, "connection") == (not down)  # a broken connection is given up
+    assert b"secret" not in reply.content

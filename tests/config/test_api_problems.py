@@ -165,7 +165,13 @@ def test_hostile_text_stays_text(api):
     assert reply.headers["Content-Type"].startswith("application/json")
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert api.get(f"/projects/{reply.json()['id']}").json()["name"] == name
-    assert name in problem_of(api.post("/projects", {"name": name}), 409, "name_taken")["detail"]
+    assert "<script>" in problem_of(api.post("/projects", {"name": name}), 409, "name_taken")["detail"]
+
+
+def test_a_strange_host_is_told_too():
+    problem_of(Client().get("/api/v1/jobs", headers={"Host": "evil.example"}), 400, "bad_request")
+    page = Client().get("/health", headers={"Host": "evil.example"})
+    assert (page.status_code, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
 
 
 def test_the_root_leads_to_the_admin():

@@ -16,7 +16,6 @@ from extraction.models import AuditRequest, Extraction, Passage, VectorChange
 from extraction.stores.base import StoreRejected, StoreUnavailable
 from extraction.vector_owner import VectorOwner
 from jobs.errors import Unavailable
-from jobs.owners import Removed
 from tests.extraction.knowledge import (
     Knowledge,
     Pause,
@@ -221,6 +220,18 @@ def test_a_drainer_that_wrote_late_asks_for_a_second_look(
     store.calm()
     drain_vectors()
     assert all_ids(store) == [] and changes() == {}
+
+
+def test_only_the_holder_of_the_lease_ends_a_change(knowledge: Knowledge, store: TrippingStore) -> None:
+    row = knowledge.passage()
+    first = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    time_passes(lease_until=True)
+    second = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    assert (second.open[row.pk].version, second.open[row.pk].may_be_overtaken) == (first.open[row.pk].version, True)
+    assert outbox.changes_finish(first, [row.pk]) == outbox.Finished(lost=1)
+    assert change(row).lease == second.lease
+    assert outbox.changes_finish(second, [row.pk]) == outbox.Finished(outdated=1)
+    assert change(row).lease is None
 
 
 def test_nothing_is_sent_on_a_lease_about_to_run_out(
@@ -470,8 +481,10 @@ def test_the_owner_proves_that_nothing_is_left(knowledge: Knowledge, store: Trip
     assert owner.count(jobs) == 3 and owner.count([uuid4()]) == 0
     Passage.objects.all().delete()
     assert outbox.changes_left(jobs) == 3
-    assert owner.delete(jobs) == Removed(found=3, deleted=3)
-    assert (owner.count(jobs), store.count(), owner.delete(jobs)) == (0, 0, Removed())
+    assert owner.count(jobs) == 3
+    owner.work_off(jobs)
+    assert (owner.count(jobs), store.count()) == (0, 0)
+    assert (owner.remove_chunk(jobs[0], size=10), owner.adopt_chunk(jobs[0], size=10)) == ({}, 0)
 
 
 def test_the_owner_finds_orphans_that_no_change_tells_of(
@@ -483,7 +496,8 @@ def test_the_owner_finds_orphans_that_no_change_tells_of(
         cursor.execute("DELETE FROM extraction_passage")
         cursor.execute("ALTER TABLE extraction_passage ENABLE TRIGGER USER")
     VectorChange.objects.all().delete()
-    assert VectorOwner().delete([knowledge.job.pk]) == Removed(found=3, deleted=3)
+    assert (outbox.changes_left([knowledge.job.pk]), VectorOwner().count([knowledge.job.pk])) == (0, 3)
+    VectorOwner().work_off([knowledge.job.pk])
     assert store.count() == 0
 
 
@@ -493,6 +507,20 @@ def test_the_owner_says_when_the_store_is_away(
     monkeypatch.setattr(store, "count", refuse, raising=False)
     with pytest.raises(Unavailable, match="Check QDRANT_URL"):
         VectorOwner().count([knowledge.job.pk])
+    store.before_delete = refuse
+    knowledge.passage()
+    Passage.objects.all().delete()
+    with pytest.raises(Unavailable, match="cannot be removed now: Qdrant"):
+        VectorOwner().work_off([knowledge.job.pk])
+
+
+def test_the_owner_follows_rows_that_went_to_another_job(knowledge: Knowledge, store: TrippingStore) -> None:
+    knowledge.passages(2)
+    drain_vectors()
+    Passage.objects.update(job=None)  # adopted: the store still says the old job
+    assert VectorOwner().count([knowledge.job.pk]) == 2
+    VectorOwner().work_off([knowledge.job.pk])
+    assert (VectorOwner().count([knowledge.job.pk]), store.count()) == (0, 2)
 
 
 def test_a_store_that_cannot_be_opened_claims_nothing(knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,8 @@
 """An independent count of the HTML pages that links reach in a folder, to hold a crawl against.
 
-    python tests/benchmarks/reachable.py FOLDER [--start index.html]
-
 Standard library only; it shares no code with the crawler.
 """
 
-import argparse
 import hashlib
 import os
 import re
@@ -63,7 +60,8 @@ def reach(folder: str | os.PathLike[str], start: str = "index.html", *, prefix: 
     root, found = Path(folder).resolve(strict=True), Reach()
     first = canonical(ORIGIN + "/" + start.lstrip("/"))
     found.depth[first] = 0
-    waiting, contents = [first], {}
+    waiting = [first]
+    contents: dict[str, str] = {}
     for url in waiting:  # grows while it is walked
         targets = _visit(root, url, found, contents)
         for target in targets:
@@ -122,34 +120,3 @@ def _targets(body: bytes, address: str) -> Iterator[str]:
         except ValueError:  # such as http://[broken
             continue
         yield ORIGIN + canonical(url) if url.startswith(ORIGIN + "/") else urldefrag(url).url
-
-
-def print_count(found: Reach) -> None:
-    """Print the figures, and every broken link with the page it stands on."""
-    kinds: dict[str, int] = {}
-    for file in found.files:
-        suffix = Path(urlsplit(file).path).suffix or "(none)"
-        kinds[suffix] = kinds.get(suffix, 0) + 1
-    print(f"reachable HTML pages   {len(found.pages)}")
-    print(f"  of them copies       {len(found.copies)}  {sorted(found.copies.items())[:5]}")
-    print(f"  of them with a query {sum('?' in page for page in found.pages)}")
-    print(f"other files            {len(found.files)}  {dict(sorted(kinds.items()))}")
-    print(f"redirects              {len(found.redirects)}")
-    print(f"broken links           {len(found.broken)}")
-    for url, page in sorted(found.broken.items()):
-        print(f"  {url}  on {page}")
-    print(f"outside                {len(found.outside)}")
-    print(f"deepest page           {max(found.depth.values())} clicks")
-    print(f"distinct URLs inside   {len(found.depth)}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Count the pages that links reach in a folder.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--start", default="index.html")
-    given = parser.parse_args()
-    print_count(reach(given.folder, given.start))
-
-
-if __name__ == "__main__":
-    main()

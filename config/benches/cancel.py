@@ -1,0 +1,101 @@
+"""Bench `cancel`: from the cancel request to status cancelled, while every page of a site takes five seconds."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config.benches import Measured
+from config.benches.running import Running, running_up
+from config.benches.slow_site import SlowSite, slow_site
+
+PAGE_SECONDS = 5.0
+CONCURRENCIES = (16, 200)
+REPETITIONS = 12
+PAGES_WAITING = 100  #: pages beyond those in flight, which the cancel has to skip
+POLL_SECONDS = 0.005
+GIVE_UP_SECONDS = 30.0
+PROMISED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """One cancel: how long it took, requests that began after its reply, and what its receipt got wrong."""
+
+    seconds: float
+    late_requests: int
+    mismatches: tuple[str, ...]
+
+
+def run() -> Measured:
+    """Return times and mistakes per number of requests in flight; good without mistakes and within a second."""
+    figures: dict[str, Any] = {"repetitions": REPETITIONS, "page_seconds": PAGE_SECONDS}
+    is_good = True
+    for concurrency in CONCURRENCIES:
+        cancels = _cancels(concurrency)
+        figures[f"in_flight_{concurrency}"] = measured = _figures(cancels)
+        is_good &= not measured["claims_after_commit"] and not measured["count_mismatches"]
+        is_good &= measured["p99_s"] <= PROMISED_SECONDS
+    return Measured(figures, is_good)
+
+
+def _cancels(concurrency: int) -> list[Cancelled]:
+    changes = {"CRAWL_CONCURRENCY": str(concurrency)}
+    with (
+        slow_site(pages=concurrency + PAGES_WAITING, page_seconds=PAGE_SECONDS) as site,
+        running_up(changes) as server,
+    ):
+        project = server.ask("POST", "/projects", {"name": f"cancel {concurrency}"})
+        return [_cancel(server, site, str(project["id"]), concurrency) for _ in range(REPETITIONS)]
+
+
+def _cancel(server: Running, site: SlowSite, project_id: str, concurrency: int) -> Cancelled:
+    job = server.ask("POST", "/crawl", {"url": site.url, "project_id": project_id, "auto_extract": False})
+    path = f"/jobs/{job['job_id']}"
+    site.wait_in_flight(concurrency)
+    began = time.monotonic()
+    receipt = server.ask("POST", f"{path}/cancel", {})
+    answered = time.monotonic()
+    while (final := server.ask("GET", path))["status"] != "cancelled":
+        if time.monotonic() - began > GIVE_UP_SECONDS:
+            break
+        time.sleep(POLL_SECONDS)
+    seconds = time.monotonic() - began
+    site.wait_quiet()
+    late = sum(at > answered for at in site.asked)
+    return Cancelled(seconds, late, tuple(mismatches_of(receipt, final, in_flight=concurrency)))
+
+
+def mismatches_of(receipt: dict[str, Any], final: dict[str, Any], *, in_flight: int) -> list[str]:
+    """Return what the cancel's receipt and the finished job's ledger disagree on, as sentences.
+
+    in_flight: requests open at the target, by its own count.
+    """
+    counts, cancelled = final["counts"], final["reasons"].get("cancelled", 0)
+    said = []
+    if final["status"] != "cancelled":
+        said.append(f"status {final['status']} after {GIVE_UP_SECONDS:.0f} s")
+    if receipt["in_flight"] != in_flight:
+        said.append(f"the receipt counts {receipt['in_flight']} in flight, the site {in_flight}")
+    finished_since = counts.get("done", 0) + counts.get("failed", 0) - receipt["done"] - receipt["failed"]
+    if cancelled + finished_since != receipt["skipped"] + receipt["in_flight"]:
+        said.append(
+            f"{receipt['skipped']} skipped and {receipt['in_flight']} in flight became {cancelled} cancelled"
+            f" and {finished_since} finished"
+        )
+    if counts != final["result"]["counts"]:
+        said.append(f"the result says {final['result']['counts']}, the ledger {counts}")
+    return said
+
+
+def _figures(cancels: Sequence[Cancelled]) -> dict[str, Any]:
+    seconds = sorted(one.seconds for one in cancels)
+    mismatches = [text for one in cancels for text in one.mismatches]
+    return {
+        "p50_s": round(statistics.median(seconds), 3),
+        "p99_s": round(statistics.quantiles(seconds, n=100, method="inclusive")[-1], 3),
+        "slowest_s": round(seconds[-1], 3),
+        "claims_after_commit": sum(one.late_requests for one in cancels),
+        "count_mismatches": len(mismatches),
+    } | ({"mismatches": mismatches[:5]} if mismatches else {})

@@ -1,0 +1,41 @@
+"""`manage.py audit`: compare rows and points, both ways."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from extraction.audit import audit
+from extraction.drain import drain_vectors
+from jobs.commands import EXIT_FAILED, QuarryCommand
+from jobs.errors import Conflict
+from jobs.hosting import is_hosted
+
+
+class Command(QuarryCommand):
+    help = "Count rows without points and points without rows; --fix repairs both."
+
+    def arguments(self, parser: CommandParser) -> None:
+        """Take `--fix`."""
+        parser.add_argument("--fix", action="store_true", help="repair what is found")
+
+    def run(self, **options: Any) -> int:
+        """Compare and show the numbers; 1 when something is out of step and not fixed."""
+        if not settings.QUARRY.qdrant_url and is_hosted():
+            raise Conflict(
+                "The embedded vector store is open in the process that works (`up`); stop it, then audit.",
+                code="store_in_use",
+            )
+        receipt = audit(fix=options["fix"])
+        if options["fix"]:
+            drain_vectors()
+        if self.as_json:
+            self.print_json(asdict(receipt))
+        else:
+            self.stdout.write(
+                f"{receipt.rows:,} rows, {receipt.points:,} points; {receipt.rows_without_points:,} rows without points,"
+                f" {receipt.points_without_rows:,} points without rows{', fixed' if options['fix'] else ''}."
+            )
+        out_of_step = receipt.rows_without_points + receipt.points_without_rows
+        return EXIT_FAILED if out_of_step and not options["fix"] else 0

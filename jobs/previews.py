@@ -1,0 +1,98 @@
+"""What an action on jobs would touch: exact numbers, read by ids, shown before anything happens."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import Count
+
+from jobs import owners
+from jobs.errors import Unavailable
+from jobs.models import Job, WorkItem
+from jobs.states import ItemState
+
+ARTIFACTS_PER_JOB = 25  # jobs whose artifacts are counted one by one; of more jobs only the totals are
+
+
+@dataclass(frozen=True, slots=True)
+class JobPreview:
+    """One job: its items by state, and what it made as far as that was asked for."""
+
+    id: UUID
+    label: str
+    kind: str
+    status: str
+    items: dict[str, int]
+    artifacts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPreview:
+    """The jobs of one action, and their sums. `unavailable` says why an artifact could not be counted."""
+
+    jobs: list[JobPreview]
+    items: dict[str, int]
+    artifacts: dict[str, int]
+    unavailable: str = ""
+
+
+def jobs_preview(job_ids: Sequence[UUID], *, with_artifacts: bool = False) -> JobsPreview:
+    """Return what these jobs hold. Neither payloads nor results nor items are loaded, only numbers."""
+    states = items_by_state(job_ids)
+    rows = Job.objects.filter(pk__in=job_ids).order_by("-created_at")
+    found = list(rows.values_list("pk", "label", "kind", "status"))
+    totals: Counter[str] = Counter()
+    for counted in states.values():
+        totals.update(counted)
+    artifacts, each, unavailable = {}, {}, ""
+    if with_artifacts:
+        try:
+            artifacts = _artifacts(job_ids)
+            if len(found) <= ARTIFACTS_PER_JOB:
+                each = {pk: _artifacts([pk]) for pk, *_ in found}
+        except Unavailable as error:
+            unavailable = error.detail
+    jobs = [
+        JobPreview(pk, label or str(pk), kind, status, states.get(pk, {}), each.get(pk, {}))
+        for pk, label, kind, status in found
+    ]
+    return JobsPreview(jobs, dict(totals), artifacts, unavailable)
+
+
+def items_by_state(job_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """Return the number of items by state of each job, from one statement that the counting index serves."""
+    counted: dict[UUID, dict[str, int]] = {}
+    rows = WorkItem.objects.filter(job_id__in=job_ids).order_by()
+    for job_id, state, number in rows.values_list("job_id", "state").annotate(number=Count("*")):
+        counted.setdefault(job_id, {})[state] = number
+    return counted
+
+
+def items_shown(jobs: Sequence[Job]) -> dict[UUID, dict[str, int]]:
+    """Return the items by state of the jobs of one list: frozen ones of finished jobs, counted ones of the others."""
+    finished = Job.objects.filter(pk__in=[job.pk for job in jobs if job.is_finished]).order_by()
+    frozen = {pk: counts or {} for pk, counts in finished.values_list("pk", "result__counts")}
+    return frozen | items_by_state([job.pk for job in jobs if not job.is_finished])
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many items of a job ended the same way; `why` is the reason, or the outcome of what was done."""
+
+    state: str
+    why: str
+    number: int
+
+
+def items_by_reason(job_id: UUID) -> list[ReasonCount]:
+    """Return the items of one job by state and reason, the biggest number first within each state."""
+    rows = WorkItem.objects.filter(job_id=job_id).order_by()
+    grouped = rows.values_list("state", "reason", "outcome").annotate(number=Count("*"))
+    counted = [ReasonCount(state, reason or outcome, number) for state, reason, outcome, number in grouped]
+    order = [state.value for state in ItemState]
+    return sorted(counted, key=lambda row: (order.index(row.state), -row.number, row.why))
+
+
+def _artifacts(job_ids: Sequence[UUID]) -> dict[str, int]:
+    return {owner.name: owner.count(job_ids) for owner in owners.in_delete_order()}

@@ -1,0 +1,13 @@
+"""Numbers as templates show them."""
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def number(value: Any) -> Any:
+    """Return an integer with thousands set apart; anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value

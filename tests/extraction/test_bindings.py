@@ -1,0 +1,81 @@
+"""The process-wide pair: opened once, shared by threads, and usable for deletes while the embedder is down."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from extraction import bindings
+from extraction.embedding import EmbedderUnavailable, WordLlamaEmbedder
+from extraction.stores.edge import EdgeStore
+from extraction.stores.qdrant import QdrantStore
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty data folder."""
+    bindings.close()
+    monkeypatch.setattr(settings, "QUARRY", replace(settings.QUARRY, home=tmp_path / "home"))
+    yield tmp_path / "home"
+    bindings.close()
+
+
+class Model:
+    """An embedder that a test can take down."""
+
+    name = "remote"
+    is_down = False
+
+    @property
+    def dimension(self) -> int:
+        if self.is_down:
+            raise EmbedderUnavailable("the embedder is down")
+        return 24
+
+
+def test_the_embedded_shard_is_opened_once_and_again_after_closing(home: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        stores = {id(store) for store in threads.map(lambda _: bindings.store(), range(8))}
+    assert len(stores) == 1 and isinstance(bindings.store(), EdgeStore)
+    assert bindings.embedder() is bindings.embedder()
+    assert bindings.store().count() == 0 and (home / "vectors").is_dir()
+    first = bindings.store()
+    bindings.close()
+    bindings.close()
+    assert bindings.store() is not first
+
+
+def test_a_server_is_used_when_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = replace(settings.QUARRY, qdrant_url="http://127.0.0.1:9")
+    monkeypatch.setattr(settings, "QUARRY", named)
+    assert isinstance(bindings.store(), QdrantStore)
+
+
+def test_the_store_opens_without_the_embedder_once_its_dimension_was_known(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model()
+    monkeypatch.setattr(bindings, "make_embedder", lambda *arguments, **named: model)
+    model.is_down = True
+    with pytest.raises(EmbedderUnavailable):
+        bindings.store()
+    model.is_down = False
+    assert bindings.store().count() == 0
+    bindings.close()
+    model.is_down = True
+    assert bindings.store().count() == 0
+    bindings.close()
+    (home / "embedder_dimensions.json").write_text("{broken")
+    with pytest.raises(EmbedderUnavailable):
+        bindings.store()
+
+
+def test_another_pair_for_a_while(embedder: WordLlamaEmbedder, tmp_path: Path) -> None:
+    other = EdgeStore(tmp_path / "other", embedder="other", dimension=256)
+    with bindings.bound(other, embedder):
+        assert bindings.store() is other and bindings.embedder() is embedder
+    assert bindings.store() is not other
+    other.close()
