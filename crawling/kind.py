@@ -1,14 +1,17 @@
 """The kinds `crawl` (follows links within a scope) and `scrape` (fetches a list of URLs)."""
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from crawling import reading, storing
+from crawling import storing
+from crawling.items import page_item
 from crawling.models import SourceHold
-from crawling.worker import HostWorker, host_worker
 from jobs import kinds, ledger
 from jobs.kinds import JobRef, NewItem, Outcome
+
+if TYPE_CHECKING:
+    from crawling.worker import HostWorker
 
 FAMILY = "host"
 
@@ -18,7 +21,9 @@ class _Fetching:
 
     family = FAMILY
 
-    def open_worker(self, lane: str, database: Any) -> AbstractAsyncContextManager[HostWorker]:
+    def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
+        from crawling.worker import host_worker  # its parsers take a second to load; only workers need them
+
         return host_worker(lane, database)
 
     def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
@@ -43,7 +48,7 @@ class Crawl(_Fetching):
 
     def populate(self, job: JobRef) -> None:
         """Add the seeds, and the host's robots.txt as the place where sitemaps are named."""
-        items = [reading.page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
+        items = [page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
         if job.payload.get("use_sitemaps", True):
             items = [*_robots_items(job.payload["scope"]["seeds"]), *items]
         ledger.items_add(job.id, items)
@@ -56,7 +61,7 @@ class Scrape(_Fetching):
 
     def populate(self, job: JobRef) -> None:
         """Add one item per URL."""
-        ledger.items_add(job.id, [reading.page_item(url, depth=0) for url in job.payload["urls"]])
+        ledger.items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
 
 
 def _robots_items(seeds: list[str]) -> list[NewItem]:
@@ -64,7 +69,7 @@ def _robots_items(seeds: list[str]) -> list[NewItem]:
     for seed in seeds:
         parts = urlsplit(seed)
         origin = f"{parts.scheme}://{parts.netloc}"
-        lane = reading.page_item(seed, depth=0).lane
+        lane = page_item(seed, depth=0).lane
         key = f"sitemap:{origin}/robots.txt"
         items[key] = NewItem(key=key, lane=lane, rank=-2, data={"type": "robots", "origin": origin})
     return list(items.values())

@@ -38,9 +38,7 @@ class Source(models.Model):
     url = models.CharField(max_length=KEY_MAX_CHARACTERS)
     source_group = models.CharField(max_length=200, blank=True, default="")
     source_type = models.CharField(max_length=20, default="web")
-    status = models.CharField(
-        max_length=10, default="ready", choices=[(status, status) for status in SOURCE_STATUSES]
-    )
+    status = models.CharField(max_length=10, default="ready", choices=[(status, status) for status in SOURCE_STATUSES])
     title = models.CharField(max_length=500, blank=True, default="")
     author = models.CharField(max_length=300, blank=True, default="")
     language = models.CharField(max_length=12, blank=True, default="")
@@ -79,9 +77,7 @@ class Source(models.Model):
 class SourceContent(models.Model):
     """The bulky part of a source, apart so that listing and deleting never load it."""
 
-    source = models.OneToOneField(
-        Source, on_delete=models.PROTECT, primary_key=True, related_name="content"
-    )
+    source = models.OneToOneField(Source, on_delete=models.PROTECT, primary_key=True, related_name="content")
     body = models.BinaryField(help_text="The original bytes, gzip-compressed, never altered.")
     charset = models.CharField(max_length=40, blank=True, default="")
     headers = models.JSONField(default=dict)

@@ -14,6 +14,7 @@ from crawling.content import Page, read_page
 from crawling.dependants import PageText
 from crawling.errors import BadUrl
 from crawling.fetch import Fetched
+from crawling.items import page_item, sitemap_item
 from crawling.scope import Admission, Scope, canonical_url, host_of
 from crawling.writes import PageWrite
 from jobs.kinds import NewItem
@@ -48,16 +49,6 @@ class Reading:
     write: PageWrite | None
     new_items: tuple[NewItem, ...] = ()
     result: dict[str, Any] = field(default_factory=dict)
-
-
-def page_item(url: str, *, depth: int, **data: Any) -> NewItem:
-    """Return the item that fetches `url`; shallow pages first."""
-    return NewItem(key=url, lane=f"host:{host_of(url)}", rank=depth, data={"depth": depth, **data})
-
-
-def sitemap_item(url: str, **data: Any) -> NewItem:
-    """Return the item that reads the sitemap at `url`, before any page."""
-    return NewItem(key=f"sitemap:{url}", lane=f"host:{host_of(url)}", rank=-1, data={"type": "sitemap", **data})
 
 
 def reply_read(fetched: Fetched, *, source_group: str, follow: Follow | None) -> Reading:

@@ -20,6 +20,7 @@ from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop
 from crawling.failures import Limits
 from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.guard import AddressGuard
+from crawling.items import page_item, sitemap_item
 from crawling.politeness import AskedToWait, Pace
 from crawling.reading import Follow, Reading
 from crawling.robots import RobotsRules
@@ -151,7 +152,7 @@ class HostWorker:
         result: dict[str, Any] = {"http_status": fetched.status, "location": target}
         depth = int(claim.data.get("depth", 0))
         if follow is None:
-            items = [reading.page_item(target, depth=depth, via=via)]
+            items = [page_item(target, depth=depth, via=via)]
         else:
             items, outside = reading.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
             result |= {"out_of_scope": outside} if outside else {}
@@ -163,8 +164,8 @@ class HostWorker:
         rules = await self._rules(claim.data["origin"])
         own = f"{claim.data['origin']}/sitemap.xml"
         named = [url for url in rules.sitemaps if url != own]
-        items = [reading.sitemap_item(url) for url in named]
-        items.append(reading.sitemap_item(own, **({} if own in rules.sitemaps else {"guess": True})))
+        items = [sitemap_item(url) for url in named]
+        items.append(sitemap_item(own, **({} if own in rules.sitemaps else {"guess": True})))
         return kinds.done(claim, outcome="sitemap", result={"sitemaps": len(named)}, new_items=items)
 
     async def _sitemap_item(self, job: JobRef, claim: Claim) -> Outcome:
@@ -217,7 +218,7 @@ class HostWorker:
         url: str,
         *,
         known: recall.KnownPage | None = None,
-        limits: Limits = LIMITS,
+        limits: Limits | None = None,
         accept_types: Collection[str] = PAGE_TYPES,
     ) -> Fetched:
         async with self.pace.turn():
@@ -227,7 +228,7 @@ class HostWorker:
                 etag=known.etag if known else None,
                 last_modified=known.last_modified if known else None,
                 accept_types=accept_types,
-                limits=limits,
+                limits=limits or LIMITS,
             )
         self.pace.succeeded()
         self._fit_hand()
@@ -257,7 +258,7 @@ def _sitemap_moved(claim: Claim, url: str, location: str) -> Outcome:
     """Give a sitemap's new address to the ledger, once: a second redirect is not followed."""
     target = canonical_url(location)
     data = {name: claim.data[name] for name in ("guess", "level") if name in claim.data}
-    items = [] if claim.data.get("via") else [reading.sitemap_item(target, **data, via=[url])]
+    items = [] if claim.data.get("via") else [sitemap_item(target, **data, via=[url])]
     return kinds.done(claim, outcome="redirected", result={"location": target}, new_items=items)
 
 

@@ -129,7 +129,9 @@ class ProjectAdmin(QuarryAdmin):
         """Return links to what the project holds."""
         pages = (("jobs_job", "Jobs"), ("crawling_source", "Sources"), ("extraction_extraction", "Extractions"))
         parts = [
-            format_html('<a href="{}?project__id__exact={}">{}</a>', reverse(f"admin:{page}_changelist"), project.pk, word)
+            format_html(
+                '<a href="{}?project__id__exact={}">{}</a>', reverse(f"admin:{page}_changelist"), project.pk, word
+            )
             for page, word in pages
         ]
         return format_html("{} · {} · {}", *parts)

@@ -15,7 +15,6 @@ from django.conf import settings
 from extraction.embedding import Embedder, EmbedderUnavailable, make_embedder
 from extraction.stores.base import VectorStore
 from extraction.stores.edge import EdgeStore
-from extraction.stores.qdrant import QdrantStore
 
 STORE_TIMEOUT_SECONDS = 10.0
 
@@ -87,6 +86,9 @@ def bound(new_store: VectorStore, new_embedder: Embedder) -> Iterator[None]:
 def _open_store(name: str, dimension: int) -> VectorStore:
     environment = settings.QUARRY
     if environment.qdrant_url:
+        # Imported here: the client library takes a second to load, and the embedded profile never needs it.
+        from extraction.stores.qdrant import QdrantStore
+
         return QdrantStore.connect(
             environment.qdrant_url, embedder=name, dimension=dimension, timeout_seconds=STORE_TIMEOUT_SECONDS
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,17 +11,20 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from crawling.models import Source
-from extraction.cascade import GroupResult
 from extraction.models import Extraction
 from extraction.projects import schema_current
 from extraction.vector_work import drain_wake
-from extraction.worker import ExtractionWrite, SourceWorker, source_worker
+from extraction.writes import ExtractionWrite
 from jobs import ledger, lifecycle
 from jobs.chunks import id_chunks
 from jobs.kinds import JobRef, NewItem, Outcome
 from jobs.models import Job, Project
 from jobs.states import ItemState, Reason
 from jobs.storable import storable
+
+if TYPE_CHECKING:
+    from extraction.cascade import GroupResult
+    from extraction.worker import SourceWorker
 
 LANES = 4
 
@@ -37,7 +40,9 @@ class Extract:
         for ids in id_chunks(sources_selected(job.project_id, job.payload)):
             ledger.items_add(job.id, [source_item(source_id) for source_id in ids])
 
-    def open_worker(self, lane: str, database: Any) -> AbstractAsyncContextManager[SourceWorker]:
+    def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[SourceWorker]":
+        from extraction.worker import source_worker  # its parsers take a second to load; only workers need them
+
         return source_worker(lane, database)
 
     def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
@@ -134,7 +139,7 @@ def _replace_extractions(job: JobRef, writes: Sequence[ExtractionWrite]) -> None
     )
 
 
-def _notes(result: GroupResult) -> list[dict[str, Any]]:
+def _notes(result: "GroupResult") -> list[dict[str, Any]]:
     """Return the conflicts and the dropped values of one entity, as stored."""
     conflicts = [{"kind": "conflict", **asdict(conflict)} for conflict in result.conflicts]
     return conflicts + [{"kind": "note", **asdict(note)} for note in result.notes]

@@ -77,9 +77,7 @@ class Extraction(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["source", "field_group", "entity_index"], name="extraction_once"),
-            models.CheckConstraint(
-                condition=Q(confidence__gte=0.0, confidence__lte=1.0), name="extraction_confidence"
-            ),
+            models.CheckConstraint(condition=Q(confidence__gte=0.0, confidence__lte=1.0), name="extraction_confidence"),
         ]
         indexes = [
             models.Index(fields=["project", "field_group", "id"], name="extraction_group"),

@@ -28,9 +28,7 @@ class SourceKnowledge:
         Extraction.objects.filter(source_id__in=source_ids).delete()
         Passage.objects.filter(source_id__in=source_ids).delete()
         rows = [
-            _passage(project_id, job_id, source_id, chunk)
-            for source_id, chunks in prepared.items()
-            for chunk in chunks
+            _passage(project_id, job_id, source_id, chunk) for source_id, chunks in prepared.items() for chunk in chunks
         ]
         Passage.objects.bulk_create(rows, batch_size=_BATCH)
         drain_wake()
@@ -41,9 +39,7 @@ class SourceKnowledge:
         passages, _ = Passage.objects.filter(source_id__in=source_ids).delete()
         return {"extractions": extractions, "passages": passages}
 
-    def hand_over(
-        self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None
-    ) -> None:
+    def hand_over(self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None) -> None:
         """Give the passages of sources that stay to a job that still holds them, or to the project alone."""
         Passage.objects.filter(source_id__in=source_ids, job_id__in=from_job_ids).update(job_id=to_job_id)
 

@@ -35,9 +35,7 @@ def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
     name = draft.name.strip()
     if not name or len(name) > MAX_NAME_CHARACTERS:
         raise Invalid(f"Give the project a name of 1 to {MAX_NAME_CHARACTERS} characters.")
-    schema = (
-        schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
-    )
+    schema = schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
     entity_types = draft.entity_types
     if entity_types is None:
         entity_types = [] if draft.extraction_schema else list(preset(DEFAULT_PRESET).entity_types)
@@ -51,9 +49,7 @@ def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
                 prompt_templates=draft.prompt_templates,
                 is_template=draft.is_template,
             )
-            SchemaVersion.objects.create(
-                project=project, number=1, schema=schema.to_json(), created_by_id=actor_id
-            )
+            SchemaVersion.objects.create(project=project, number=1, schema=schema.to_json(), created_by_id=actor_id)
     except IntegrityError as error:
         if not Project.objects.filter(name=name).exists():
             raise
@@ -85,9 +81,7 @@ def schema_current(project_id: UUID) -> SchemaVersion:
     return SchemaVersion.objects.get_or_create(project_id=project_id, number=1, defaults={"schema": schema})[0]
 
 
-def schema_save(
-    project_id: UUID, raw: Any, *, force: bool = False, actor_id: int | None = None
-) -> SchemaVersion:
+def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: int | None = None) -> SchemaVersion:
     """Store a changed schema as a new version; an equal one changes nothing. Returns the current version.
 
     Raises: Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not

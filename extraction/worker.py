@@ -16,6 +16,7 @@ from extraction.extractors.selectors import Selectors
 from extraction.models import SchemaVersion
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema
+from extraction.writes import ExtractionWrite
 from jobs import kinds
 from jobs.cpu import on_cpu
 from jobs.kinds import Claim, JobRef, Outcome
@@ -37,19 +38,6 @@ class StoredPage:
     content_hash: str
     body: bytes
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractionWrite:
-    """What the settling transaction stores, if the source is still what it was read from."""
-
-    source_id: UUID
-    content_hash: str
-    schema_version_id: int
-    schema_number: int
-    groups: tuple[str, ...]  #: the field groups asked for: their former extractions are replaced
-    is_whole: bool  #: all groups of the schema were asked for
-    results: tuple[GroupResult, ...]
 
 
 class SourceWorker:

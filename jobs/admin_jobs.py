@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -61,7 +62,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
     """All jobs. Nothing is edited: a status moves through the actions only."""
 
     confirmed_actions = JOB_ACTIONS
-    list_display = ("name", "status_badge", "progress_bar", "kind", "project", "created_at", "duration")
+    list_display = ("name", "status_badge", "progress_bar", "project", "created", "duration")
     list_display_links = None
     list_filter = ("status", KindFilter, "project")
     list_per_page = 25
@@ -91,9 +92,10 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
 
     @admin.display(description="Job", ordering="label")
     def name(self, job: Job) -> SafeString:
-        """Return the label, linked, above the short id."""
+        """Return the label, linked, above the end of the id, which tells jobs apart best."""
         link = admin_cells.link_to(job, job.label or f"{job.kind} job")
-        return format_html('<span class="name">{}</span><span class="small quiet mono">{}</span>', link, job.pk)
+        short = str(job.pk).rpartition("-")[2]
+        return format_html('<span class="name">{}</span><span class="small quiet">{} · {}</span>', link, job.kind, short)
 
     @admin.display(description="Status", ordering="status")
     def status_badge(self, job: Job) -> SafeString:
@@ -105,6 +107,11 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
     def progress_bar(self, job: Job) -> SafeString:
         """Return the items by state as a bar."""
         return admin_cells.progress(getattr(job, "item_counts", {}))
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, job: Job) -> str:
+        """Return when the job was submitted, in the site's time zone."""
+        return f"{timezone.localtime(job.created_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="Duration")
     def duration(self, job: Job) -> str:

@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from extruct.w3cmicrodata import MicrodataExtractor
 from lxml import etree
 
 from extraction.extractors.json_repair import BrokenJson, load_json
@@ -104,6 +103,9 @@ def _json_ld(tree: Any, problems: list[str]) -> list[Block]:
 def _microdata(tree: Any, problems: list[str]) -> list[Block]:
     """Return microdata items; links stay as written, because the base address is none of the evidence."""
     try:
+        # Imported here: its package loads every syntax it knows, which takes a second.
+        from extruct.w3cmicrodata import MicrodataExtractor
+
         items = MicrodataExtractor().extract_items(tree, None)
     except (ValueError, TypeError, RecursionError, etree.LxmlError) as error:
         problems.append(f"The microdata cannot be read: {error}")

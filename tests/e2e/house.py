@@ -153,7 +153,10 @@ class House:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            process.wait(STOP_SECONDS)
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
         Home(self.path).close()
 
 

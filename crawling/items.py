@@ -1,0 +1,16 @@
+"""The items of crawls and scrapes: which key, lane and rank a page or sitemap has."""
+
+from typing import Any
+
+from crawling.scope import host_of
+from jobs.kinds import NewItem
+
+
+def page_item(url: str, *, depth: int, **data: Any) -> NewItem:
+    """Return the item that fetches `url`; shallow pages first."""
+    return NewItem(key=url, lane=f"host:{host_of(url)}", rank=depth, data={"depth": depth, **data})
+
+
+def sitemap_item(url: str, **data: Any) -> NewItem:
+    """Return the item that reads the sitemap at `url`, before any page."""
+    return NewItem(key=f"sitemap:{url}", lane=f"host:{host_of(url)}", rank=-1, data={"type": "sitemap", **data})
