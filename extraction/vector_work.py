@@ -40,7 +40,7 @@ def drain_wake() -> None:
         if now - _last_wake["at"] < _WAKE_EVERY_SECONDS:
             return
         _last_wake["at"] = now
-    transaction.on_commit(drain_vectors.send)
+    transaction.on_commit(drain_vectors.send, robust=True)
 
 
 def _exists(condition: str) -> bool:

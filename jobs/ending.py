@@ -4,16 +4,20 @@ Deciding inside the settle would let two last workers each see the other's items
 would hang until healed.
 """
 
+import logging
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
+from django.db.transaction import atomic
 
 from jobs import kinds, ledger, wake
 from jobs.states import ItemState, JobStatus, Reason
 from jobs.transactions import LockedJob, job_lock, job_move, retried
+
+log = logging.getLogger(__name__)
 
 
 def job_end_if_done(job_id: UUID) -> JobStatus | None:
@@ -41,11 +45,14 @@ def job_end(
     job: LockedJob, to: JobStatus, *, action: str, actor: str = "", reason: str = "", **fields: Any
 ) -> JobStatus:
     """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows."""
+    facts: dict[str, Any] = {}
     if to is JobStatus.CANCELLED:
         pending_skip(job.ref.id)
-        facts: dict[str, Any] = {}
     else:
-        facts = kinds.get(job.ref.kind).complete(job.ref)
+        facts, trouble = _completed(job)
+        if trouble:
+            to = JobStatus.FAILED
+            fields["error"] = trouble
     counted = ledger.counts(job.ref.id)
     fields.setdefault("error", _explained(counted) if to is JobStatus.FAILED else "")
     job_move(
@@ -62,6 +69,18 @@ def job_end(
     if job.delete_requested_at is not None:
         wake.removal_wake(job.ref.id)
     return to
+
+
+def _completed(job: LockedJob) -> tuple[dict[str, Any], str]:
+    """Return the kind's facts, and what went wrong: a kind that cannot complete must not keep its job for ever."""
+    try:
+        with atomic():
+            return kinds.get(job.ref.kind).complete(job.ref), ""
+    except (OperationalError, InterfaceError):
+        raise  # the database's trouble, not the kind's: the whole end is tried again
+    except Exception as error:
+        log.exception("job_completion_failed", extra={"job_id": str(job.ref.id)})
+        return {}, f"Its items are done, but what should follow failed: {type(error).__name__}: {error}"
 
 
 def pending_skip(job_id: UUID, reason: Reason = Reason.CANCELLED) -> int:

@@ -28,7 +28,7 @@ def lanes_wake(lane_ids: Iterable[int], *, fresh: timedelta = FRESH_WAKE) -> int
             [wanted, fresh.total_seconds()],
         )
         sent = [row[0] for row in cursor.fetchall()]
-    transaction.on_commit(partial(_send_slices, sent))
+    transaction.on_commit(partial(_send_slices, sent), robust=True)
     return len(sent)
 
 
@@ -48,7 +48,7 @@ def job_wake(job_id: UUID) -> int:
 
 def removal_wake(job_id: UUID) -> None:
     """Send the actor that finishes a cleanup or delete, after this transaction commits."""
-    transaction.on_commit(partial(_send_finisher, job_id))
+    transaction.on_commit(partial(_send_finisher, job_id), robust=True)
 
 
 def _send_finisher(job_id: UUID) -> None:

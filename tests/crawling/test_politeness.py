@@ -1,17 +1,20 @@
 """How a host is treated: measured by the host itself, in its own log."""
 
 import asyncio
-import threading
+import itertools
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from crawling import politeness
+from crawling.hosts import HostMemory
 from crawling.models import Host
 from crawling.politeness import AskedToWait, Pace
+from crawling.robots import RobotsRules, RobotsState
 from crawling.worker import HostWorker
 from jobs import lifecycle, runner
 from jobs.models import Lane, Project, WorkItem
@@ -25,7 +28,7 @@ EARLY_SECONDS = 0.02  # what a server's log may differ from the client's clock
 def gaps(server: WebServer) -> list[float]:
     """Return the seconds between the starts of successive requests."""
     starts = sorted(request.started for request in server.requests)
-    return [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    return [later - earlier for earlier, later in itertools.pairwise(starts)]
 
 
 def star(pages: int) -> dict[str, Any]:
@@ -127,7 +130,7 @@ def test_a_host_that_says_much_later_gives_its_items_back(project: Project) -> N
     assert asked < 8
     assert waiting.count() >= 1
     assert {row.attempts for row in waiting} == {0}
-    assert min(row.not_before for row in waiting) > timezone.now() + timezone.timedelta(seconds=90)
+    assert min(row.not_before for row in waiting) > timezone.now() + timedelta(seconds=90)
 
 
 @django_db
@@ -231,19 +234,12 @@ def test_a_burst_of_refusals_counts_once() -> None:
 
 @django_db
 def test_no_more_items_are_held_than_the_host_may_be_asked_for(project: Project) -> None:
-    from crawling.hosts import HostMemory
-    from crawling.robots import RobotsRules, RobotsState
-
     def worker(rules: str | None) -> HostWorker:
         robots = None if rules is None else RobotsRules(RobotsState.RULES, f"User-agent: *\n{rules}")
-        return HostWorker("host", None, None, HostMemory(None, 0.0, robots))  # type: ignore[arg-type]
+        return HostWorker("host", None, None, HostMemory(None, 0.0, robots))
 
     assert worker(None).in_hand == 1  # nobody knows yet how long the pauses are
     assert worker("Disallow:").in_hand == 4
     assert worker("Crawl-delay: 30").in_hand == 2
     assert worker("Crawl-delay: 86400").in_hand == 1
     assert worker("Crawl-delay: 86400").pace.pause_seconds == 60.0
-
-
-def test_threads_of_the_test_are_gone() -> None:
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("slice-")]

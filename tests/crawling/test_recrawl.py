@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from crawling import recall
@@ -172,9 +173,11 @@ def test_a_source_adopted_by_the_project_stays_adopted(project: Project) -> None
     """Its second job lets go of it, and it stays: the first was deleted on the promise that it would."""
     with serve({"/": html("Start")}) as server:
         first = crawl(project, server.url("/"))
-        assert SourceOwner().adopt_chunk(first.pk, size=10) == 1
+        with transaction.atomic():
+            assert SourceOwner().adopt_chunk(first.pk, size=10) == 1
         second = crawl(project, server.url("/"))
-    removed = SourceOwner().remove_chunk(second.pk, size=10)
+    with transaction.atomic():
+        removed = SourceOwner().remove_chunk(second.pk, size=10)
     assert (removed["sources"].deleted, removed["sources"].kept_shared) == (0, 1)
     assert set(sources(project)) == {"/"}
 

@@ -164,7 +164,11 @@ def test_one_healer_works_at_a_time(make_job: MakeJob, in_thread: Callable[..., 
 @really_commits
 def test_a_healer_leaves_no_lock_behind(make_job: MakeJob, probe: Probe, in_thread: Callable[..., Side]) -> None:
     make_job()
-    probe.on_complete = lambda ref: {}["missing"]
+
+    def complete(ref: JobRef) -> dict[str, Any]:
+        raise OperationalError("cannot end")
+
+    probe.on_complete = complete
     with pytest.raises(ExceptionGroup):
         healing.heal()
     with pytest.raises(ExceptionGroup):  # and not "another healer is at work"
@@ -179,7 +183,7 @@ def test_a_job_that_cannot_be_ended_keeps_no_other_from_healing(make_job: MakeJo
 
     def complete(ref: JobRef) -> dict[str, Any]:
         if ref.id == sick.pk:
-            raise LookupError("cannot end")
+            raise OperationalError("cannot end")
         return {}
 
     probe.on_complete = complete
@@ -192,6 +196,17 @@ def test_a_job_that_cannot_be_ended_keeps_no_other_from_healing(make_job: MakeJo
         "running",
     ]
     assert sent.messages == [("run_slice", (lane_id(),), None)]
+
+
+@really_commits
+def test_a_kind_that_cannot_complete_its_job_makes_it_fail_with_the_reason(make_job: MakeJob, probe: Probe) -> None:
+    job = make_job()
+    probe.on_complete = lambda ref: {}["missing"]
+    assert healing.heal().ended == 1
+    job.refresh_from_db()
+    assert job.status == "failed"
+    assert "what should follow failed: KeyError" in job.error
+    assert job.result is not None
 
 
 # Wake-ups
