@@ -13,7 +13,7 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
     """People and programs. An account is deactivated, never deleted: jobs and history name it."""
 
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")

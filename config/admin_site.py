@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from config import dashboard
@@ -99,7 +99,7 @@ class QuarryAdminSite(AdminSite):
             "is_current": request.path.startswith(url),
         }
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Return the dashboard."""
         context = {
             **self.each_context(request),
@@ -107,7 +107,7 @@ class QuarryAdminSite(AdminSite):
             "dashboard": dashboard.read() if request.user.has_perm("jobs.view_job") else None,
             **(extra_context or {}),
         }
-        request.current_app = self.name  # type: ignore[attr-defined]  # as Django's own views do
+        request.current_app = self.name
         return TemplateResponse(request, "quarry/dashboard.html", context)
 
 

@@ -12,14 +12,18 @@ from ninja.openapi.schema import OpenAPISchema
 
 from config import problems
 from config.parsing import BoundedParser
+from config.serving import WEB_THREADS
 from crawling.api import router as crawling_router
 from crawling.api_cancel import router as cancel_router
 from extraction.api import ROUTERS as PROJECT_ROUTERS
+from jobs import waiting
 from jobs.api import router as jobs_router
+from jobs.api_bulk import router as bulk_router
 
 DESCRIPTION = (
     "Projects, crawls, extractions and search. Every call needs an API key in the header X-API-Key and acts as"
     " the key's user, whose permissions decide. Errors are RFC 9457 problems; their detail says what to do next."
+    " Creating requests take an Idempotency-Key, so that they can be sent again safely."
 )
 
 
@@ -54,7 +58,9 @@ api = QuarryAPI(
     title="Quarry", version="1", urls_namespace="api", description=DESCRIPTION, docs_url=None, parser=BoundedParser()
 )
 problems.handlers_add(api)
+waiting.places.number = WEB_THREADS // 2
 api.add_router("", crawling_router)
+api.add_router("/jobs", bulk_router)  # before the others, where `bulk` would be an id
 api.add_router("/jobs", jobs_router)
 api.add_router("/jobs", cancel_router)
 for router in PROJECT_ROUTERS:

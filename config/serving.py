@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class PortBusy(QuarryError):
 def web_server(host: str, port: int) -> Iterator[Any]:
     """Yield a waitress server bound to the address (port 0: any free one); call its `run()`.
 
-    While it is open, `up.json` tells other processes of this user where it is and with which key to come in.
+    `quarry_url` is its address, `quarry_announce()` tells other processes of this user where it is and with which
+    key to come in, in `up.json` for as long as it is open: to be called once it is sure that this process works.
     Raises: PortBusy.
     """
     from waitress.server import create_server
@@ -45,17 +47,21 @@ def web_server(host: str, port: int) -> Iterator[Any]:
         ident="",
         clear_untrusted_proxy_headers=True,
     )
-    address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
-    local_key.value = secrets.token_urlsafe(32)
+    server.quarry_url = f"http://{_shown(host)}:{listener.getsockname()[1]}"
     path = settings.QUARRY.home / "up.json"
-    _write_private(path, {"url": address, "key": local_key.value, "pid": os.getpid()})
-    server.quarry_url = address
+    server.quarry_announce = partial(_announce, path, server.quarry_url)
     try:
         yield server
     finally:
-        local_key.value = ""
-        path.unlink(missing_ok=True)
+        if local_key.value:  # announced: the file is ours to remove
+            local_key.value = ""
+            path.unlink(missing_ok=True)
         server.close()
+
+
+def _announce(path: Path, url: str) -> None:
+    local_key.value = secrets.token_urlsafe(32)
+    _write_private(path, {"url": url, "key": local_key.value, "pid": os.getpid()})
 
 
 def _bound(host: str, port: int) -> socket.socket:

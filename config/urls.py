@@ -6,12 +6,14 @@ from django.views.generic import RedirectView
 
 from config.api import api_urls, no_such_path
 from config.health import health, readyz
+from config.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("health", health),
     path("readyz", readyz),
+    path("metrics", metrics),
     path("api/v1/", api_urls()),
     re_path(r"^api(?:/|$)", no_such_path),
 ]

@@ -2,42 +2,42 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Router, Status
 
 from crawling import listing
 from crawling.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
 from crawling.submission import crawl_submit, scrape_submit
 from jobs.access import XApiKey, actor_fields
-from jobs.committing import committed
+from jobs.creating import CreateHeaders, created
 from jobs.listing import job_read
-from jobs.models import Job
 from jobs.schemas import problems
 from jobs.states import JobStatus
 
 router = Router(tags=["crawling"])
 
 
-@router.post("/crawl", auth=XApiKey("jobs.submit_job"), response={202: CrawlStarted, **problems(400, 404, 413)})
-def start_crawl(request: HttpRequest, body: CrawlIn) -> Status[CrawlStarted]:
+@router.post("/crawl", auth=XApiKey("jobs.submit_job"), response={202: CrawlStarted, **problems(400, 404, 409, 413)})
+def start_crawl(
+    request: HttpRequest, body: CrawlIn, headers: Header[CreateHeaders]
+) -> Status[CrawlStarted] | HttpResponse:
     """Start a crawl from one URL."""
 
-    def submit() -> Job:
+    def submit() -> CrawlStarted:
         job_id = crawl_submit(project_id=body.project_id, url=body.url, options=body.options, **actor_fields(request))
-        return job_read(job_id)
+        job = job_read(job_id)
+        return CrawlStarted(
+            job_id=job.pk,
+            status=JobStatus(job.status),
+            url=job.payload["url"],
+            max_depth=job.payload["scope"]["max_depth"],
+            limit=job.payload["limit"],
+            project_id=job.project_id,
+            company=job.payload["source_group"],
+            warnings=body.warnings,
+        )
 
-    job = committed(submit)
-    started = CrawlStarted(
-        job_id=job.pk,
-        status=JobStatus(job.status),
-        url=job.payload["url"],
-        max_depth=job.payload["scope"]["max_depth"],
-        limit=job.payload["limit"],
-        project_id=job.project_id,
-        company=job.payload["source_group"],
-        warnings=body.warnings,
-    )
-    return Status(202, started)
+    return created(request, headers, 202, submit)
 
 
 @router.get("/crawl/{job_id}", auth=XApiKey("jobs.view_job"), response={200: CrawlOut, **problems(404)})
@@ -64,25 +64,26 @@ def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
     return Status(200, crawl)
 
 
-@router.post("/scrape", auth=XApiKey("jobs.submit_job"), response={202: ScrapeStarted, **problems(400, 404, 413)})
-def start_scrape(request: HttpRequest, body: ScrapeIn) -> Status[ScrapeStarted]:
+@router.post("/scrape", auth=XApiKey("jobs.submit_job"), response={202: ScrapeStarted, **problems(400, 404, 409, 413)})
+def start_scrape(
+    request: HttpRequest, body: ScrapeIn, headers: Header[CreateHeaders]
+) -> Status[ScrapeStarted] | HttpResponse:
     """Start fetching exactly these URLs."""
 
-    def submit() -> Job:
+    def submit() -> ScrapeStarted:
         group = (body.company or "").strip()
         job_id = scrape_submit(project_id=body.project_id, urls=body.urls, source_group=group, **actor_fields(request))
-        return job_read(job_id)
+        job = job_read(job_id)
+        return ScrapeStarted(
+            job_id=job.pk,
+            status=JobStatus(job.status),
+            url_count=len(job.payload["urls"]),
+            project_id=job.project_id,
+            company=job.payload["source_group"],
+            warnings=body.warnings,
+        )
 
-    job = committed(submit)
-    started = ScrapeStarted(
-        job_id=job.pk,
-        status=JobStatus(job.status),
-        url_count=len(job.payload["urls"]),
-        project_id=job.project_id,
-        company=job.payload["source_group"],
-        warnings=body.warnings,
-    )
-    return Status(202, started)
+    return created(request, headers, 202, submit)
 
 
 @router.get("/scrape/{job_id}", auth=XApiKey("jobs.view_job"), response={200: ScrapeOut, **problems(404)})

@@ -1,17 +1,21 @@
 """REST: cancelling any job. It is here because the receipt counts sources, which `jobs` does not know."""
 
+from dataclasses import replace
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Query, Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router, Status
 from pydantic import BaseModel, Field
 
 from crawling.listing import sources_held
 from jobs.access import XApiKey
 from jobs.committing import committed
+from jobs.ledger import counts
 from jobs.lifecycle import CancelReceipt, job_cancel
-from jobs.schemas import CancelOut, problems
-from jobs.states import JobStatus
+from jobs.listing import status_read
+from jobs.schemas import CancelOut, WaitHeaders, problems
+from jobs.states import ItemState, JobStatus
+from jobs.waiting import preference_tell, preferred_seconds, waited
 
 router = Router(tags=["jobs"])
 
@@ -27,7 +31,13 @@ class CancelHow(BaseModel):
     auth=XApiKey("jobs.cancel_job"),
     response={200: CancelOut, 202: CancelOut, **problems(404, 409)},
 )
-def cancel_job(request: HttpRequest, job_id: UUID, how: Query[CancelHow]) -> Status[CancelOut]:
+def cancel_job(
+    request: HttpRequest,
+    response: HttpResponse,
+    job_id: UUID,
+    how: Query[CancelHow],
+    headers: Header[WaitHeaders],
+) -> Status[CancelOut]:
     """Cancel a job: 200 when it is cancelled, 202 while workers still abort. Repeating the call is harmless."""
 
     def cancel() -> tuple[CancelReceipt, int]:
@@ -35,6 +45,9 @@ def cancel_job(request: HttpRequest, job_id: UUID, how: Query[CancelHow]) -> Sta
         return receipt, sources_held(job_id)
 
     receipt, sources = committed(cancel)
+    preferred = preferred_seconds(headers.prefer)
+    receipt, has_waited = waited(receipt, cancel_read, _is_over, seconds=preferred or 0)
+    preference_tell(response, preferred if has_waited else None)
     out = CancelOut(
         job_id=job_id,
         status=receipt.status,
@@ -47,6 +60,25 @@ def cancel_job(request: HttpRequest, job_id: UUID, how: Query[CancelHow]) -> Sta
         failed=receipt.failed,
     )
     return Status(200 if receipt.status is JobStatus.CANCELLED else 202, out)
+
+
+def _is_over(receipt: CancelReceipt) -> bool:
+    return receipt.status is not JobStatus.CANCELLING
+
+
+def cancel_read(before: CancelReceipt) -> CancelReceipt:
+    """Return the receipt as the job now stands; what it skipped and changed stays said."""
+    status = status_read(before.job_id)
+    if status is None:  # deleted meanwhile, which cancelled it first
+        return replace(before, status=JobStatus.DELETING)
+    states = counts(before.job_id).states
+    return replace(
+        before,
+        status=status,
+        in_flight=states.get(ItemState.CLAIMED.value, 0),
+        done=states.get(ItemState.DONE.value, 0),
+        failed=states.get(ItemState.FAILED.value, 0),
+    )
 
 
 def cancel_message(receipt: CancelReceipt) -> str:

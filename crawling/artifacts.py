@@ -28,15 +28,18 @@ class SourceOwner:
         kept = [source_id for source_id in locked if source_id in shared or source_id in adopted]
         gone = [source_id for source_id in locked if source_id not in shared and source_id not in adopted]
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in kept})
-        removed = sources_delete(gone)
+        removed = sources_delete(gone, job_id=job_id)
         return removed | {"sources": Removed(found=len(locked), deleted=len(gone), kept_shared=len(kept))}
 
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
-        """Leave up to `size` sources to the project: they stay listed and searchable without a job."""
+        """Leave up to `size` sources to the project: they stay listed and searchable without a job.
+
+        Those that other jobs hold, too: the project's hold takes the place of this job's.
+        """
         locked = _lock_held(job_id, size)
         shared = _other_holders(job_id, locked)
         SourceHold.objects.filter(job_id=job_id, source_id__in=locked)._raw_delete("default")
-        Source.objects.filter(pk__in=[one for one in locked if one not in shared]).update(adopted_at=Now())
+        Source.objects.filter(pk__in=locked).update(adopted_at=Now())
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in locked})
         return len(locked)
 
@@ -48,11 +51,14 @@ class SourceOwner:
         return SourceHold.objects.filter(job_id__in=job_ids).count()
 
 
-def sources_delete(source_ids: Sequence[UUID]) -> dict[str, Removed]:
-    """Delete locked sources that nobody holds, with their dependants; return the dependants' numbers."""
+def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, Removed]:
+    """Delete locked sources that nobody holds, with their dependants; return the dependants' numbers.
+
+    job_id: the job whose cleanup this is.
+    """
     removed: dict[str, Removed] = {}
     for dependant in dependants.all_of_them():
-        numbers = dependant.remove(source_ids)
+        numbers = dependant.remove(source_ids, job_id=job_id)
         removed |= {kind: Removed.all_of(number) for kind, number in numbers.items()}
     SourceContent.objects.filter(source_id__in=source_ids)._raw_delete("default")
     Source.objects.filter(pk__in=source_ids)._raw_delete("default")
@@ -61,7 +67,8 @@ def sources_delete(source_ids: Sequence[UUID]) -> dict[str, Removed]:
 
 def _lock_held(job_id: UUID, size: int) -> list[UUID]:
     """Return up to `size` sources the job holds, locked in URL order: the order of every writer."""
-    ids = list(SourceHold.objects.filter(job_id=job_id).order_by("id").values_list("source_id", flat=True)[:size])
+    # Unordered: ORDER BY id would make the planner walk the holds of all earlier jobs, chunk after chunk.
+    ids = list(SourceHold.objects.filter(job_id=job_id).order_by().values_list("source_id", flat=True)[:size])
     return list(Source.objects.select_for_update().filter(pk__in=ids).order_by("url").values_list("pk", flat=True))
 
 

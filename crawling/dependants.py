@@ -29,8 +29,11 @@ class Dependant(Protocol):
         """Replace what hangs on these sources, whose content is new or changed. The sources are locked."""
         ...
 
-    def remove(self, source_ids: Sequence[UUID]) -> dict[str, int]:
-        """Delete what hangs on these locked sources; return the numbers by name."""
+    def remove(self, source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, int]:
+        """Delete what hangs on these locked sources; return the numbers by name.
+
+        job_id: the job whose cleanup this is; what is queued by it, whoever made it, must be found by that job.
+        """
         ...
 
     def hand_over(self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None) -> None:

@@ -26,9 +26,13 @@ KEPT_HEADERS = frozenset({
 })  # fmt: skip
 
 # Each looks at every byte once, whatever a hostile page is made of: no class can run across a "<".
-_HAS_DATA = re.compile(rb"itemprop|property|ld\+json", re.IGNORECASE)
+_HAS_DATA = re.compile(rb"itemprop|property|ld\+json|<meta", re.IGNORECASE)
 _TAG = re.compile(rb"<[a-zA-Z][^<>]*>")
-_STATES = re.compile(rb"[\s\"'](?:itemprop|property)\s*=", re.IGNORECASE)
+_STATES = re.compile(
+    rb"[\s\"'](?:(?:itemprop|property)\s*=|name\s*=\s*[\"']?"
+    rb"(?:description|author|keywords|date|application-name|dc\.|dcterms\.|twitter:|citation_|article:|product:))",
+    re.IGNORECASE,
+)
 _SCRIPT_END = re.compile(rb"</script", re.IGNORECASE)
 
 
@@ -127,7 +131,10 @@ def content_fingerprint(text_hash: str, body: bytes) -> str:
 
 
 def _structured_data(body: bytes) -> Iterator[bytes]:
-    """Yield the JSON-LD scripts of a page, and its tags with an itemprop or property attribute."""
+    """Yield the JSON-LD scripts of a page, and the tags that state something by itemprop, property or a known name.
+
+    Other names (tokens, times of rendering) change with every request.
+    """
     position = 0
     while tag := _TAG.search(body, position):
         position = tag.end()

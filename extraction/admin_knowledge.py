@@ -101,7 +101,8 @@ class PassageAdmin(BigTableAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Passage]:
         """Return the passages, each with a glimpse of its text."""
-        return super().get_queryset(request).annotate(glimpse=Left("text", PREVIEW_CHARACTERS))
+        rows: QuerySet[Passage] = super().get_queryset(request)
+        return rows.annotate(glimpse=Left("text", PREVIEW_CHARACTERS))
 
     @admin.display(description="Passage")
     def beginning(self, passage: Any) -> SafeString | str:

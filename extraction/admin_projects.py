@@ -34,10 +34,18 @@ class NewProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
         fields = ("name", "description")
 
 
+class IndentedJson(forms.JSONField):
+    """JSON that people edit: shown with line breaks. What was typed wrongly comes back as it was typed."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text for the form."""
+        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """What may be changed of a project; a changed schema becomes a new version."""
 
-    extraction_schema = forms.JSONField(
+    extraction_schema = IndentedJson(
         widget=forms.Textarea(attrs={"rows": 24, "class": "vLargeTextField mono", "spellcheck": "false"}),
         help_text="Saving a change makes a new version; extractions keep the version they were made with.",
     )
@@ -55,7 +63,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         super().__init__(*args, **kwargs)
         self.current_schema = schema_current(self.instance.pk).schema
         if "extraction_schema" in self.fields:
-            self.fields["extraction_schema"].initial = json.dumps(self.current_schema, indent=2, ensure_ascii=False)
+            self.fields["extraction_schema"].initial = self.current_schema
 
     def clean(self) -> dict[str, Any]:
         """Return the changes, their schema checked. Errors are those of the service."""

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Query, Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router, Status
 
 from extraction import project_changes
 from extraction.presets import preset, preset_names
@@ -23,6 +23,7 @@ from extraction.schemas import (
 )
 from jobs.access import XApiKey
 from jobs.committing import committed
+from jobs.creating import CreateHeaders, created
 from jobs.schemas import problems
 
 router = Router(tags=["projects"])
@@ -32,21 +33,26 @@ _ADD = XApiKey("jobs.add_project")
 
 
 @router.post("", auth=_ADD, response={201: ProjectOut, **problems(400, 409, 413)})
-def create_project(request: HttpRequest, body: ProjectIn) -> Status[ProjectOut]:
+def create_project(
+    request: HttpRequest, body: ProjectIn, headers: Header[CreateHeaders]
+) -> Status[ProjectOut] | HttpResponse:
     """Create a project; without a schema it gets the preset `default`."""
     given = {name: value for name, value in plain(body).items() if name in ProjectDraft.__slots__}
 
-    def create() -> ProjectRead:
-        return project_changes.project_read(project_create(ProjectDraft(**given), actor_id=request.user.pk))
+    def create() -> ProjectOut:
+        project_id = project_create(ProjectDraft(**given), actor_id=request.user.pk)
+        return ProjectOut.model_validate(project_changes.project_read(project_id))
 
-    return Status(201, ProjectOut.model_validate(committed(create)))
+    return created(request, headers, 201, create)
 
 
 @router.post("/from-template", auth=_ADD, response={201: ProjectOut, **problems(400, 404, 409, 413)})
-def create_from_template(request: HttpRequest, body: FromTemplate) -> Status[ProjectOut]:
+def create_from_template(
+    request: HttpRequest, body: FromTemplate, headers: Header[CreateHeaders]
+) -> Status[ProjectOut] | HttpResponse:
     """Create a project from a template; the customizations replace what the template says."""
 
-    def create() -> ProjectRead:
+    def create() -> ProjectOut:
         project_id = project_changes.project_from_preset(
             template=body.template,
             name=body.name,
@@ -54,9 +60,9 @@ def create_from_template(request: HttpRequest, body: FromTemplate) -> Status[Pro
             customizations=plain(body.customizations) if body.customizations else None,
             actor_id=request.user.pk,
         )
-        return project_changes.project_read(project_id)
+        return ProjectOut.model_validate(project_changes.project_read(project_id))
 
-    return Status(201, ProjectOut.model_validate(committed(create)))
+    return created(request, headers, 201, create)
 
 
 @router.get("", auth=_VIEW, response={200: list[ProjectOut], **problems()})

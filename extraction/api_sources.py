@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Query, Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router, Status
 
 from extraction import listing
 from extraction.models import Extraction
@@ -22,9 +22,8 @@ from extraction.schemas_sources import (
 )
 from extraction.submission import extract_submit
 from jobs.access import XApiKey, actor_fields
-from jobs.committing import committed
+from jobs.creating import CreateHeaders, created
 from jobs.listing import job_read
-from jobs.models import Job
 from jobs.schemas import problems
 from jobs.states import JobStatus
 
@@ -56,13 +55,15 @@ def summarize_sources(request: HttpRequest, project_id: UUID) -> Status[SummaryO
 @router.post(
     "/{project_id}/extract",
     auth=XApiKey("jobs.submit_job"),
-    response={202: ExtractStarted, **problems(400, 404, 413)},
+    response={202: ExtractStarted, **problems(400, 404, 409, 413)},
 )
-def start_extraction(request: HttpRequest, project_id: UUID, body: ExtractIn | None = None) -> Status[ExtractStarted]:
+def start_extraction(
+    request: HttpRequest, project_id: UUID, headers: Header[CreateHeaders], body: ExtractIn | None = None
+) -> Status[ExtractStarted] | HttpResponse:
     """Start an extraction from the sources that are not done with the present schema, or from those named."""
     asked = body or ExtractIn.model_validate({})
 
-    def submit() -> tuple[Job, int]:
+    def submit() -> ExtractStarted:
         job_id = extract_submit(
             project_id=project_id,
             source_ids=asked.source_ids or (),
@@ -72,14 +73,16 @@ def start_extraction(request: HttpRequest, project_id: UUID, body: ExtractIn | N
             **actor_fields(request),
         )
         job = job_read(job_id)
-        return job, job.items.count()
+        source_count = job.items.count()
+        return ExtractStarted(
+            job_id=job.pk,
+            status=JobStatus(job.status),
+            source_count=source_count,
+            project_id=project_id,
+            warnings=asked.ineffective() + listing.selection_warnings(asked.source_ids or (), source_count),
+        )
 
-    job, source_count = committed(submit)
-    warnings = asked.ineffective() + listing.selection_warnings(asked.source_ids or (), source_count)
-    started = ExtractStarted(
-        job_id=job.pk, status=JobStatus(job.status), source_count=source_count, project_id=project_id, warnings=warnings
-    )
-    return Status(202, started)
+    return created(request, headers, 202, submit)
 
 
 @router.get(

@@ -21,7 +21,9 @@ class ExtractionOwner:
         if not ids:
             return {}
         Extraction.objects.filter(pk__in=ids)._raw_delete("default")
+        others = Extraction.objects.filter(source_id__in=locked).values("source_id")  # what other jobs found there
         Source.objects.filter(pk__in=locked).update(extracted_version=None, status="ready")
+        Source.objects.filter(pk__in=others).update(status="partial")
         return {"extractions": Removed.all_of(len(ids))}
 
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
@@ -37,10 +39,14 @@ class ExtractionOwner:
 
     def _locked_sources(self, job_id: UUID, size: int) -> list[UUID]:
         """Return the sources of the next `size` extractions, locked in URL order as settling does."""
-        rows = Extraction.objects.filter(job_id=job_id).order_by("id").values_list("source_id", flat=True)[:size]
-        wanted = set(rows)
-        locked = Source.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("url")
-        return list(locked.values_list("pk", flat=True))
+        # Unordered: ORDER BY id would make the planner walk the extractions of all earlier jobs, chunk after chunk.
+        rows = Extraction.objects.filter(job_id=job_id).order_by().values_list("source_id", flat=True)
+        while wanted := set(rows[:size]):
+            sources = Source.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("url")
+            if locked := list(sources.values_list("pk", flat=True)):
+                return locked
+            # Another cleanup deleted them all while their locks were waited for, and the extractions with them.
+        return []
 
 
 def _ids(job_id: UUID, source_ids: Sequence[UUID]) -> list[UUID]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from crawling.dependants import PageText
 from extraction.chunking import Chunk, chunk_markdown
-from extraction.models import Extraction, Passage
+from extraction.models import Extraction, Passage, VectorChange
 from extraction.vector_work import drain_wake
 from jobs.storable import storable, storable_text
 
@@ -33,11 +33,18 @@ class SourceKnowledge:
         Passage.objects.bulk_create(rows, batch_size=_BATCH)
         drain_wake()
 
-    def remove(self, source_ids: Sequence[UUID]) -> dict[str, int]:
-        """Delete the extractions and passages of these sources; return how many of each."""
-        extractions, _ = Extraction.objects.filter(source_id__in=source_ids).delete()
-        passages, _ = Passage.objects.filter(source_id__in=source_ids).delete()
-        return {"extractions": extractions, "passages": passages}
+    def remove(self, source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, int]:
+        """Delete the extractions and passages of these sources; return how many of each.
+
+        job_id: the job whose cleanup this is. Points that other jobs made of these sources go with it, so their
+        changes get its name: its cleanup is over only when they have reached the store.
+        """
+        extractions = Extraction.objects.filter(source_id__in=source_ids)
+        passages = Passage.objects.filter(source_id__in=source_ids)
+        made_by_others = [] if job_id is None else list(extractions.exclude(job_id=job_id).values_list("pk", flat=True))
+        numbers = {"extractions": extractions.delete()[0], "passages": passages.delete()[0]}
+        VectorChange.objects.filter(point_id__in=made_by_others).update(job_id=job_id)
+        return numbers
 
     def hand_over(self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None) -> None:
         """Give the passages of sources that stay to a job that still holds them, or to the project alone."""

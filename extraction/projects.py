@@ -13,6 +13,7 @@ from extraction.schema import ExtractionSchema
 from jobs.errors import Conflict, Invalid
 from jobs.models import Project
 from jobs.projects import project_require
+from jobs.storable import storable, storable_text
 
 MAX_NAME_CHARACTERS = 200
 
@@ -32,7 +33,7 @@ class ProjectDraft:
 
 def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
     """Create a project with version 1 of its schema; return its id. Raises: Invalid, Conflict (name_taken)."""
-    name = draft.name.strip()
+    name = storable_text(draft.name).strip()
     if not name or len(name) > MAX_NAME_CHARACTERS:
         raise Invalid(f"Give the project a name of 1 to {MAX_NAME_CHARACTERS} characters.")
     schema = schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
@@ -43,13 +44,15 @@ def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
         with transaction.atomic():
             project = Project.objects.create(
                 name=name,
-                description=draft.description,
-                source_config=draft.source_config,
-                entity_types=entity_types,
-                prompt_templates=draft.prompt_templates,
+                description=storable_text(draft.description),
+                source_config=storable(draft.source_config),
+                entity_types=storable(entity_types),
+                prompt_templates=storable(draft.prompt_templates),
                 is_template=draft.is_template,
             )
-            SchemaVersion.objects.create(project=project, number=1, schema=schema.to_json(), created_by_id=actor_id)
+            SchemaVersion.objects.create(
+                project=project, number=1, schema=storable(schema.to_json()), created_by_id=actor_id
+            )
     except IntegrityError as error:
         if not Project.objects.filter(name=name).exists():
             raise
@@ -84,12 +87,13 @@ def schema_current(project_id: UUID) -> SchemaVersion:
 def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: int | None = None) -> SchemaVersion:
     """Store a changed schema as a new version; an equal one changes nothing. Returns the current version.
 
-    Raises: Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not
+    Raises: NotFound; Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not
     `force`.
     """
-    schema = schema_parsed(raw).to_json()
+    schema = storable(schema_parsed(raw).to_json())
     with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project_id)
+        if Project.objects.select_for_update(no_key=True).filter(pk=project_id).first() is None:
+            project_require(project_id)
         current = schema_current(project_id)
         if current.schema == schema:
             return current

@@ -27,13 +27,19 @@ class XApiKey(APIKeyHeader):
         if user is None:
             return None
         request.user = user
-        if not user.has_perm(self.permission):
-            raise Forbidden(
-                f"The user {user.get_username()!r} lacks the permission {self.permission};"
-                " have it granted in the admin, or use the key of another user.",
-                permission=self.permission,
-            )
+        permission_require(request, self.permission)
         return user
+
+
+def permission_require(request: HttpRequest, permission: str) -> None:
+    """Return quietly if the request's user has the permission. Raises: Forbidden."""
+    user: Any = request.user
+    if not user.has_perm(permission):
+        raise Forbidden(
+            f"The user {user.get_username()!r} lacks the permission {permission};"
+            " have it granted in the admin, or use the key of another user.",
+            permission=permission,
+        )
 
 
 def actor_fields(request: HttpRequest) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 Control work has a queue and threads of its own, so that slow hosts never delay it.
 """
 
+import logging
 from uuid import UUID
 
 import dramatiq
+from dramatiq.middleware import Shutdown
+
+log = logging.getLogger(__name__)
 
 WORK_QUEUE = "work"
 CONTROL_QUEUE = "control"
@@ -16,7 +20,11 @@ def run_slice(lane_id: int) -> None:
     """Serve one lane for one slice."""
     from jobs import runner  # it sends messages itself, through this module
 
-    runner.slice_run(lane_id=lane_id)
+    try:
+        runner.slice_run(lane_id=lane_id)
+    except Shutdown:
+        # Everything in hand is settled or given back; the next worker finds it without a message.
+        log.info("slice_stopped_by_shutdown", extra={"lane_id": lane_id})
 
 
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=10_000)  # ms

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -54,7 +54,7 @@ class JobChangeList(ChangeList):
             counted = previews.items_shown(shown)
             for job in shown:
                 job.item_counts = counted.get(job.pk, {})
-            self.result_list = shown  # type: ignore[assignment]  # templates only walk it
+            self.result_list = shown
 
 
 @admin.register(Job)
@@ -95,7 +95,9 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         """Return the label, linked, above the end of the id, which tells jobs apart best."""
         link = admin_cells.link_to(job, job.label or f"{job.kind} job")
         short = str(job.pk).rpartition("-")[2]
-        return format_html('<span class="name">{}</span><span class="small quiet">{} · {}</span>', link, job.kind, short)
+        return format_html(
+            '<span class="name">{}</span><span class="small quiet">{} · {}</span>', link, job.kind, short
+        )
 
     @admin.display(description="Status", ordering="status")
     def status_badge(self, job: Job) -> SafeString:
@@ -147,7 +149,8 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         except ValidationError:
             job = None
         if job is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            self.message_user(request, f"There is no job {object_id}. It may have been deleted.", messages.WARNING)
+            return HttpResponseRedirect(self._list_url())
         context = {**self.admin_site.each_context(request), **self._page(request, job), **(extra_context or {})}
         return TemplateResponse(request, "quarry/job.html", context)
 

@@ -86,7 +86,8 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer active users only, and oneself alone to whoever may not change users."""
         users = get_user_model().objects.filter(is_active=True).order_by("username")
-        kwargs["queryset"] = users if request.user.has_perm("auth.change_user") else users.filter(pk=request.user.pk)
+        may_choose = request.user.has_perm("auth.change_user")
+        kwargs["queryset"] = users if may_choose else users.filter(username=request.user.get_username())
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
@@ -118,4 +119,4 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
         """Write the revocation into the admin's log, which is a key's only history."""
         if ids:
             rows = ApiKey.objects.filter(pk__in=ids)
-            LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, f"Revoked: {reason}")
+            LogEntry.objects.log_actions(request.user.pk or 0, rows, CHANGE, f"Revoked: {reason}")

@@ -121,7 +121,7 @@ class KeysetChangeList(ChangeList):
         shown = found[: self.list_per_page]
         if before:
             shown.reverse()
-        self.result_list = shown  # type: ignore[assignment]  # templates only walk it
+        self.result_list = shown  # templates only walk it
         first, last = (getattr(shown[0], field), getattr(shown[-1], field)) if shown else (None, None)
         self.newer = self._link({BEFORE_VAR: first}) if shown and (after or (before and has_more)) else None
         self.older = self._link({AFTER_VAR: last}) if shown and (before or has_more) else None

@@ -1,15 +1,20 @@
-"""REST: jobs, their items and history, pausing and resuming. Cancelling is in `crawling.api_cancel`."""
+"""REST: jobs, their items and history; pausing, resuming, retrying, cleaning up and deleting them.
+
+Cancelling is in `crawling.api_cancel`, many jobs at a time in `jobs.api_bulk`.
+"""
 
 from functools import partial
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Query, Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router, Status
 
-from jobs import ledger, lifecycle, listing
-from jobs.access import XApiKey
+from jobs import ledger, lifecycle, listing, removal
+from jobs.access import XApiKey, permission_require
 from jobs.committing import committed
 from jobs.models import Job
+from jobs.removal import RemovalReceipt
+from jobs.retrying import job_retry
 from jobs.schemas import (
     EventFilters,
     EventOut,
@@ -22,8 +27,22 @@ from jobs.schemas import (
     JobList,
     JobOut,
     StatusOut,
+    WaitHeaders,
     problems,
 )
+from jobs.schemas_removal import (
+    CleanupIn,
+    CleanupOut,
+    DeleteHow,
+    DeleteOut,
+    RetryIn,
+    RetryOut,
+    cleanup_out,
+    delete_out,
+)
+from jobs.waiting import preference_tell, preferred_seconds, waited
+
+REMOVAL_WAIT_SECONDS = 2  # unless the request prefers another time
 
 router = Router(tags=["jobs"])
 
@@ -63,6 +82,71 @@ def resume_job(request: HttpRequest, job_id: UUID) -> Status[StatusOut]:
     return Status(200, _status_out(receipt, message))
 
 
+@router.post(
+    "/{job_id}/retry",
+    auth=XApiKey("jobs.retry_job"),
+    response={202: RetryOut, **problems(400, 404, 409, 413)},
+)
+def retry_job(request: HttpRequest, job_id: UUID, body: RetryIn | None = None) -> Status[RetryOut]:
+    """Try the failed items of a finished job again, of a cancelled one also those that the cancel skipped."""
+    asked = body or RetryIn.model_validate({})
+    actor = request.user.get_username()
+    receipt = committed(
+        partial(job_retry, job_id=job_id, reasons=asked.reasons or (), hosts=asked.hosts or (), actor=actor)
+    )
+    message = f"{receipt.requeued} items are pending again."
+    return Status(202, RetryOut(job_id=job_id, status=receipt.status, requeued=receipt.requeued, message=message))
+
+
+@router.post(
+    "/{job_id}/cleanup",
+    auth=XApiKey("jobs.cleanup_job"),
+    response={200: CleanupOut, 202: CleanupOut, **problems(400, 404, 409, 413)},
+)
+def cleanup_job(
+    request: HttpRequest,
+    response: HttpResponse,
+    job_id: UUID,
+    headers: Header[WaitHeaders],
+    body: CleanupIn | None = None,
+) -> Status[CleanupOut]:
+    """Remove what a finished job made, vectors included: 200 when all is gone, 202 while that goes on.
+
+    What other jobs hold stays. Repeating the call is harmless and tells how far it is.
+    """
+    asked = body or CleanupIn.model_validate({})
+    if asked.delete_job:
+        permission_require(request, "jobs.delete_job")
+    ask = partial(removal.job_cleanup, delete_job=bool(asked.delete_job), reason=asked.reason or "")
+    receipt = committed(partial(ask, job_id=job_id, actor=request.user.get_username()))
+    receipt = _awaited(receipt, headers, response)
+    return Status(200 if receipt.finished else 202, cleanup_out(receipt))
+
+
+@router.delete(
+    "/{job_id}",
+    auth=XApiKey("jobs.delete_job"),
+    response={200: DeleteOut, 202: DeleteOut, **problems(404, 409)},
+)
+def delete_job(
+    request: HttpRequest,
+    response: HttpResponse,
+    job_id: UUID,
+    how: Query[DeleteHow],
+    headers: Header[WaitHeaders],
+) -> Status[DeleteOut]:
+    """Delete a job: 200 when it is gone, 202 while that goes on. Its history stays readable.
+
+    With cleanup=true what it made goes, too, and an active job is cancelled first; else that stays in the project.
+    """
+    if how.cleanup:
+        permission_require(request, "jobs.cleanup_job")
+    actor = request.user.get_username()
+    receipt = committed(partial(removal.job_delete, job_id=job_id, cleanup=how.cleanup, actor=actor))
+    receipt = _awaited(receipt, headers, response)
+    return Status(200 if receipt.finished else 202, delete_out(receipt))
+
+
 @router.get("/{job_id}/items", auth=XApiKey("jobs.view_job"), response={200: ItemPage, **problems(404)})
 def list_items(request: HttpRequest, job_id: UUID, filters: Query[ItemFilters]) -> Status[ItemPage]:
     """List the URLs or sources of a job by state and reason; pass `next_after` as `after` for the next page."""
@@ -81,3 +165,12 @@ def list_events(request: HttpRequest, job_id: UUID, filters: Query[EventFilters]
 
 def _status_out(receipt: lifecycle.StatusReceipt, message: str) -> StatusOut:
     return StatusOut(job_id=receipt.job_id, status=receipt.status, changed=receipt.changed, message=message)
+
+
+def _awaited(receipt: RemovalReceipt, headers: WaitHeaders, response: HttpResponse) -> RemovalReceipt:
+    """Return the receipt once the removal is finished, or as it stands when the time to wait is over."""
+    preferred = preferred_seconds(headers.prefer)
+    seconds = REMOVAL_WAIT_SECONDS if preferred is None else preferred
+    seen, has_waited = waited(receipt, removal.receipt_read, lambda now: now.finished, seconds=seconds)
+    preference_tell(response, preferred if has_waited else None)
+    return seen

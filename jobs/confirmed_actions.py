@@ -167,7 +167,7 @@ class ConfirmedActionsAdmin(QuarryAdmin):
             self.message_user(request, f"{action.label}: refused for {len(refused):,} of {asked:,}.", messages.WARNING)
         names = dict(self._names([pk for pk, _ in refused[:SHOWN_REFUSALS]]))
         for pk, detail in refused[:SHOWN_REFUSALS]:
-            text = format_html("{}: {}", names.get(str(pk), str(pk)), detail)
+            text = format_html("“{}”: {}", names.get(str(pk), str(pk)), detail)
             self.message_user(request, text, messages.WARNING)
         if len(refused) > SHOWN_REFUSALS:
             self.message_user(request, f"… and {len(refused) - SHOWN_REFUSALS:,} more refusals.", messages.WARNING)

@@ -14,7 +14,7 @@ from jobs.errors import NotFound
 from jobs.models import Job
 from jobs.states import FINISHED_JOB, ItemState, JobStatus
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.4
 
 
 def job_follow(job_id: UUID, *, quiet: bool = False) -> list[dict[str, Any]]:
@@ -70,11 +70,13 @@ class _Follower:
         self.began = time.monotonic()
 
     def is_finished(self) -> bool:
-        statuses = dict(Job.objects.filter(pk__in=family_ids(self.job_id)).values_list("pk", "status"))
         if self.shown is not None:
-            for job_id in statuses:
+            for job_id in family_ids(self.job_id):
                 self._draw(self.shown, job_id)
-        return all(status in FINISHED_JOB for status in statuses.values()) and background.is_idle()
+        # The first job is asked for by itself: what it chains exists once it has finished, not before.
+        if not _are_finished([self.job_id]) or not _are_finished(family_ids(self.job_id)):
+            return False
+        return background.is_idle()
 
     def _draw(self, shown: Progress, job_id: UUID) -> None:
         states = ledger.counts(job_id).states
@@ -84,6 +86,11 @@ class _Follower:
             self.tasks[job_id] = shown.add_task(kind, counts="")
         parts = ", ".join(f"{number:,} {state}" for state, number in states.items())
         shown.update(self.tasks[job_id], completed=final, total=sum(states.values()), counts=parts)
+
+
+def _are_finished(job_ids: list[UUID]) -> bool:
+    unfinished = Job.objects.filter(pk__in=job_ids).exclude(status__in=FINISHED_JOB)
+    return not unfinished.exists()
 
 
 def _progress() -> Progress:

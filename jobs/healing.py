@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.db import connection
 
-from jobs import background, wake
+from jobs import background, idempotency, retention, wake
 from jobs.ending import job_end_if_done, pending_skip
 from jobs.states import ACTIVE_JOB, JobStatus
 from jobs.transactions import event_record, job_lock, retried
 
 HEALER_LOCK = 0x51A7717  # an advisory lock's key, any number of our own
 MAX_LOST_LEASES = 3
-CHUNK = 1000
+MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class HealReceipt:
     skipped: int = 0
     ended: int = 0
     woken: int = 0
+    retired: int = 0  #: finished jobs whose cleanup was asked for because of their age
 
 
 def heal() -> HealReceipt:
@@ -45,7 +46,9 @@ def heal() -> HealReceipt:
         skipped = _skip_cancelling()
         ended, errors = _end_jobs()
         woken = lanes_rewake() + removals_rewake() + background.wake_due()
-        receipt = HealReceipt(True, expired, lost, skipped, ended, woken)
+        retired = retention.jobs_retire()
+        idempotency.keys_expire()
+        receipt = HealReceipt(True, expired, lost, skipped, ended, woken, retired)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
@@ -155,7 +158,10 @@ def lanes_rewake() -> int:
 
 
 def removals_rewake() -> int:
-    """Send again the actor of every cleanup and delete that is not finished; return how many."""
+    """Send again the actor of cleanups and deletes that are not finished, at most MAX_REMOVALS; return how many.
+
+    Picked at random, so that some that fail again and again keep none of the others waiting.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -164,7 +170,9 @@ def removals_rewake() -> int:
                OR (status IN ('cancelled', 'completed', 'failed')
                    AND (delete_requested_at IS NOT NULL
                         OR (cleanup_requested_at IS NOT NULL AND cleaned_at IS NULL)))
-            """
+            ORDER BY random() LIMIT %s
+            """,
+            [MAX_REMOVALS],
         )
         unfinished = [row[0] for row in cursor.fetchall()]
     for job_id in unfinished:

@@ -148,6 +148,16 @@ def _receipt(job_id: UUID, status: JobStatus, *, changed: bool, skipped: int = 0
     )
 
 
+_FINISHED_NEXT = "Retry it to run what failed or was skipped by the cancel, or start a new job."
+_NEXT = {
+    JobStatus.CANCELLING: "It becomes cancelled in a few seconds; then retry it to go on.",
+    JobStatus.CANCELLED: _FINISHED_NEXT,
+    JobStatus.COMPLETED: _FINISHED_NEXT,
+    JobStatus.FAILED: _FINISHED_NEXT,
+    JobStatus.DELETING: "Start a new job.",
+}
+
+
 def job_pause(*, job_id: UUID, actor: str = "", reason: str = "") -> StatusReceipt:
     """Stop claiming for a job; work in flight finishes. Raises: NotFound, Conflict (code not_pausable)."""
     return retried(partial(_pause, job_id, actor, reason))
@@ -159,7 +169,7 @@ def _pause(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
         return StatusReceipt(job_id, JobStatus.PAUSED, changed=False)
     if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
         raise Conflict(
-            f"Only a queued or running job can be paused; this one is {job.status}.",
+            f"Only a queued or running job can be paused; this one is {job.status}. {_NEXT[job.status]}",
             code="not_pausable",
             status=job.status.value,
         )
@@ -178,7 +188,7 @@ def _resume(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
         return StatusReceipt(job_id, job.status, changed=False)
     if job.status is not JobStatus.PAUSED:
         raise Conflict(
-            f"Only a paused job can be resumed; this one is {job.status}.",
+            f"Only a paused job can be resumed; this one is {job.status}. {_NEXT[job.status]}",
             code="not_resumable",
             status=job.status.value,
         )

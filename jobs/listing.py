@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from jobs import kinds
 from jobs.errors import Invalid, NotFound
@@ -30,17 +32,15 @@ class KeysetPage(Generic[Row, Key]):
     next_after: Key | None
 
 
-def jobs_page(
+def jobs_matching(
     *,
     kind: str | None = None,
     status: JobStatus | None = None,
     project_id: UUID | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
-    limit: int,
-    offset: int = 0,
-) -> Page[Job]:
-    """Return jobs, newest first. Raises: Invalid for an unknown kind."""
+) -> QuerySet[Job]:
+    """Return the jobs to which everything given applies, moments inclusive. Raises: Invalid for an unknown kind."""
     if kind is not None and kind not in kinds.names():
         raise Invalid(
             f"There are no jobs of type {kind!r}; use one of {', '.join(kinds.names())}.", code="unknown_type"
@@ -52,19 +52,35 @@ def jobs_page(
         "created_at__gte": created_after,
         "created_at__lte": created_before,
     }
-    rows = Job.objects.filter(**{name: value for name, value in wanted.items() if value is not None})
+    return Job.objects.filter(**{name: value for name, value in wanted.items() if value is not None})
+
+
+def jobs_page(*, limit: int, offset: int = 0, **wanted: Any) -> Page[Job]:
+    """Return jobs, newest first. wanted: as `jobs_matching` takes it. Raises: Invalid for an unknown kind."""
+    rows = jobs_matching(**wanted)
     found = rows.defer("payload", "result").order_by("-created_at", "-id")[offset : offset + limit]
     return Page(list(found), rows.count())
+
+
+def status_read(job_id: UUID) -> JobStatus | None:
+    """Return the job's status, None if there is no such job."""
+    status = Job.objects.filter(pk=job_id).values_list("status", flat=True).first()
+    return None if status is None else JobStatus(status)
 
 
 def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
     """Return the job, of this kind if one is named. Raises: NotFound."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
-        raise NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")
+        raise job_unknown(job_id)
     if kind is not None and job.kind != kind:
         raise NotFound(f"Job {job_id} is no {kind} but of type {job.kind}; read it under /jobs/{job_id}.")
     return job
+
+
+def job_unknown(job_id: UUID) -> NotFound:
+    """Return the error for a job that there is not."""
+    return NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")
 
 
 def items_page(

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from jobs.states import FINAL_ITEM, FINISHED_JOB, ItemState, JobStatus, Reason
 
 KEY_MAX_CHARACTERS = 2048  # ASCII URLs; below the 2,704 bytes a B-tree entry may hold
+IDEMPOTENCY_KEY_MAX_CHARACTERS = 255
 
 
 # Sorted: the order of a set changes from process to process, and with it the migration that Django would write.
@@ -242,3 +243,23 @@ class ApiKey(models.Model):
     def is_active(self) -> bool:
         """True unless the key was revoked."""
         return self.revoked_at is None
+
+
+class IdempotencyKey(models.Model):
+    """The reply to a creating request, kept for a day for when the request is sent again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=IDEMPOTENCY_KEY_MAX_CHARACTERS)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=300)
+    digest = models.CharField(max_length=64)
+    #: Nobody sees 0 and an empty body: they are filled in by the transaction that inserts the row.
+    status = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField(default="", blank=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"

@@ -137,12 +137,12 @@ def receipt_await(receipt: RemovalReceipt, *, seconds: float) -> RemovalReceipt:
 
 def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
     """Return the present state of the removal that `before` told of; a vanished job means it has finished."""
-    job = Job.objects.filter(pk=before.job_id).values_list("pk").first()
-    if job is None:
+    now = _read(before.job_id, changed=before.changed)
+    if now is None:
         return RemovalReceipt(
             before.job_id, before.changed, True, True, before.cleanup_requested, _last_removal(before)
         )
-    return _receipt(before.job_id, changed=before.changed)
+    return now
 
 
 def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:
@@ -152,17 +152,29 @@ def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:
     return counts or before.removal
 
 
+_COLUMNS = ("cleanup_requested_at", "cleaned_at", "delete_requested_at", "removal", "removal_error")
+
+
 def _receipt(job_id: UUID, *, changed: bool) -> RemovalReceipt:
-    job = Job.objects.get(pk=job_id)
-    deleting = job.delete_requested_at is not None
+    receipt = _read(job_id, changed=changed)
+    if receipt is None:
+        raise AssertionError(f"job {job_id} is locked by this transaction, yet it is gone")
+    return receipt
+
+
+def _read(job_id: UUID, *, changed: bool) -> RemovalReceipt | None:
+    """Return how far the removal has come, read by one statement; None once the job's row is gone."""
+    job = Job.objects.filter(pk=job_id).values(*_COLUMNS).order_by().first()
+    if job is None:
+        return None
     return RemovalReceipt(
         job_id=job_id,
         changed=changed,
-        finished=job.cleaned_at is not None and not deleting,
+        finished=job["cleaned_at"] is not None and job["delete_requested_at"] is None,
         job_deleted=False,
-        cleanup_requested=job.cleanup_requested_at is not None,
-        removal=job.removal or empty_removal(),
-        error=job.removal_error,
+        cleanup_requested=job["cleanup_requested_at"] is not None,
+        removal=job["removal"] or empty_removal(),
+        error=job["removal_error"],
     )
 
 

@@ -60,6 +60,14 @@ class RequestBody(BaseModel):
         return [f"{name} is accepted but has no effect yet." for name in named if getattr(self, name)]
 
 
+class WaitHeaders(BaseModel):
+    """How long a reply may wait for the workers."""
+
+    prefer: str | None = Field(
+        None, alias="Prefer", description="wait=N: answer after N seconds (at most 30) at the latest, RFC 7240."
+    )
+
+
 # Jobs
 
 
@@ -107,7 +115,10 @@ class JobDetail(JobOut):
     cancel_requested_at: datetime | None
     cancel_requested_by: TextOrNull
     cancel_reason: TextOrNull
+    cleanup_requested_at: datetime | None
     cleaned_at: datetime | None
+    delete_requested_at: datetime | None
+    removal_error: TextOrNull = Field(description="Why a cleanup or deletion is not finished yet.")
     counts: dict[str, int] = Field(description="Items by state.")
     reasons: dict[str, int] = Field(description="Failed and skipped items by reason.")
     outcomes: dict[str, int] = Field(description="Done items by outcome, where it says more than done.")

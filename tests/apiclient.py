@@ -20,7 +20,7 @@ class Api:
         self.headers = {} if key is None else {"X-API-Key": key}
         self.client = Client()
 
-    def send(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def send(self, method: str, path: str, body: Any = None, headers: Any = None, **query: Any) -> Any:
         """Send a request; a body that is bytes goes as it is."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return self.client.generic(
@@ -28,7 +28,7 @@ class Api:
             PREFIX + path,
             content,
             content_type="application/json",
-            headers=self.headers,
+            headers=self.headers | (headers or {}),
             query_params=query or None,
         )
 

@@ -11,7 +11,6 @@ BENCHES = {
     "search": "50 questions on a crawled site: recall and rank of hybrid search, BM25 alone and dense alone",
     "cancel": "time from a cancel to status cancelled, with 16 and 200 requests of 5 s in flight",
     "ledger": "items claimed and settled per second, beside the bare SQL",
-    "crawl": "pages per second and processor time beside Scrapy (needs the extra: pip install '.[bench]')",
 }
 
 

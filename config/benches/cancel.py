@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.benches import Measured
+from config.benches.commands import CommandFailed
 from config.benches.running import Running, running_up
 from config.benches.slow_site import SlowSite, slow_site
 
 PAGE_SECONDS = 5.0
 CONCURRENCIES = (16, 200)
 REPETITIONS = 12
+FULL_SHARE = 0.75  #: a slice claims anew once a quarter of its hands are free
 PAGES_WAITING = 100  #: pages beyond those in flight, which the cancel has to skip
 POLL_SECONDS = 0.005
 GIVE_UP_SECONDS = 30.0
@@ -21,9 +23,12 @@ PROMISED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """One cancel: how long it took, requests that began after its reply, and what its receipt got wrong."""
+    """One cancel: how long it took, with how many requests open, requests that began after its reply, and what its
+    receipt got wrong.
+    """
 
     seconds: float
+    in_flight: int
     late_requests: int
     mismatches: tuple[str, ...]
 
@@ -53,7 +58,7 @@ def _cancels(concurrency: int) -> list[Cancelled]:
 def _cancel(server: Running, site: SlowSite, project_id: str, concurrency: int) -> Cancelled:
     job = server.ask("POST", "/crawl", {"url": site.url, "project_id": project_id, "auto_extract": False})
     path = f"/jobs/{job['job_id']}"
-    site.wait_in_flight(concurrency)
+    in_flight = _wait_steady(server, site, path, at_least=concurrency * FULL_SHARE)
     began = time.monotonic()
     receipt = server.ask("POST", f"{path}/cancel", {})
     answered = time.monotonic()
@@ -64,7 +69,18 @@ def _cancel(server: Running, site: SlowSite, project_id: str, concurrency: int) 
     seconds = time.monotonic() - began
     site.wait_quiet()
     late = sum(at > answered for at in site.asked)
-    return Cancelled(seconds, late, tuple(mismatches_of(receipt, final, in_flight=concurrency)))
+    return Cancelled(seconds, in_flight, late, tuple(mismatches_of(receipt, final, in_flight=in_flight)))
+
+
+def _wait_steady(server: Running, site: SlowSite, path: str, *, at_least: float) -> int:
+    """Return how many requests are open once the site and the ledger agree on it. Raises: CommandFailed."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    while time.monotonic() < give_up:
+        in_flight = site.in_flight
+        if in_flight >= at_least and server.ask("GET", path)["counts"].get("claimed") == in_flight == site.in_flight:
+            return in_flight
+        time.sleep(POLL_SECONDS)
+    raise CommandFailed(f"The crawl had {site.in_flight} requests open after {GIVE_UP_SECONDS:.0f} s, not {at_least}.")
 
 
 def mismatches_of(receipt: dict[str, Any], final: dict[str, Any], *, in_flight: int) -> list[str]:
@@ -93,6 +109,7 @@ def _figures(cancels: Sequence[Cancelled]) -> dict[str, Any]:
     seconds = sorted(one.seconds for one in cancels)
     mismatches = [text for one in cancels for text in one.mismatches]
     return {
+        "in_flight_least": min(one.in_flight for one in cancels),
         "p50_s": round(statistics.median(seconds), 3),
         "p99_s": round(statistics.quantiles(seconds, n=100, method="inclusive")[-1], 3),
         "slowest_s": round(seconds[-1], 3),

@@ -29,12 +29,6 @@ class SlowSite:
         """The address of the start page."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def wait_in_flight(self, number: int) -> None:
-        """Return once `number` pages wait at the same time. Raises: TimeoutError."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self.in_flight >= number, WAIT_SECONDS):
-                raise TimeoutError(f"{self.in_flight} of {number} requests came within {WAIT_SECONDS:.0f} s")
-
     def wait_quiet(self) -> None:
         """Return once nobody waits for a page. Raises: TimeoutError."""
         with self._changed:

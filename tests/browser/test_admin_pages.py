@@ -52,7 +52,15 @@ def hostile(make_job: Callable[..., Job], project: Project) -> list[str]:
 
 
 def test_no_page_breaks_the_content_security_policy(page: Browser, live_server: Any, hostile: list[str]) -> None:
-    others = ["", "password_change/", "jobs/", "auth/user/add/", "auth/group/add/", "jobs/project/add/", "jobs/apikey/add/"]
+    others = [
+        "",
+        "password_change/",
+        "jobs/",
+        "auth/user/add/",
+        "auth/group/add/",
+        "jobs/project/add/",
+        "jobs/apikey/add/",
+    ]
     complaints = {}
     for path in [*others, *(f"{name}/" for name in LISTS), *hostile]:
         page.go(f"{live_server.url}/admin/{path}")
@@ -66,7 +74,9 @@ def test_no_page_breaks_the_content_security_policy(page: Browser, live_server: 
 
 def test_a_violation_would_be_noticed(page: Browser) -> None:
     """The test above could not fail if the console stayed silent."""
-    page.run("const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s)")
+    page.run(
+        "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s)"
+    )
     assert any("Content Security Policy" in said for said in page.complaints())
 
 
@@ -85,7 +95,9 @@ def test_a_job_is_cancelled_from_its_own_page(page: Browser, live_server: Any, m
     assert page.complaints() == []
 
 
-def test_the_chosen_button_acts_on_the_ticked_rows(page: Browser, live_server: Any, make_job: Callable[..., Job]) -> None:
+def test_the_chosen_button_acts_on_the_ticked_rows(
+    page: Browser, live_server: Any, make_job: Callable[..., Job]
+) -> None:
     ticked, left = make_job(2, label="ticked"), make_job(2, label="left")
     page.go(f"{live_server.url}/admin/jobs/job/")
     page.click(f"input.action-select[value='{ticked.pk}']")

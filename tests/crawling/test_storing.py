@@ -1,6 +1,7 @@
 """Storing pages against everybody else who writes the same sources at the same moment."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -204,6 +205,20 @@ def test_only_jobs_that_fetched_hold(project: Project) -> None:
     assert list(SourceHold.objects.values_list("job_id", flat=True)) == [job.pk]
 
 
+def test_nothing_unstorable_is_written(project: Project) -> None:
+    """Whatever let it through until here: a page is stored without NUL and lone surrogates, cut to what fits."""
+    job = make_job(project)
+    outcome = fetched(job, "/a")
+    poison = "\x00a\ud800"
+    fields = {**outcome.write.fields, "title": poison * 500, "author": poison, "etag": poison}
+    write = replace(outcome.write, fields=fields, text=poison, headers={poison: poison})
+    assert store(job, [replace(outcome, write=write)]) == ["done:"]
+    stored = sources(project)["/a"]
+    assert (stored.title, stored.author, stored.etag) == ("a?" * 250, "a?", "a?")
+    content = SourceContent.objects.get()
+    assert (content.text, content.headers) == ("a?", {"a?": "a?"})
+
+
 # The fingerprint of content
 
 
@@ -211,17 +226,19 @@ def test_the_fingerprint_sees_structured_data_and_no_noise() -> None:
     page = b'<p>x</p><script nonce="1">var a</script>'
     same = content_fingerprint("h", page)
     assert content_fingerprint("h", page.replace(b'nonce="1"', b'nonce="2"')) == same
+    assert content_fingerprint("h", page + b'<meta name="csrf-token" content="3">') == same
     assert content_fingerprint("other", page) != same
     seen = {same}
     for extra in (
         b'<SCRIPT type="application/LD+json">{"a": 1}</SCRIPT>',
         b'<script type="application/ld+json">{"a": 2}',
         b'<meta property="og:title" content="a">',
+        b'<meta name="description" content="a">',
         b'<span itemprop="price" content="9">9</span>',
         b'<span itemprop="price" content="8">9</span>',
     ):
         seen.add(content_fingerprint("h", page + extra))
-    assert len(seen) == 6
+    assert len(seen) == 7
 
 
 @pytest.mark.parametrize(

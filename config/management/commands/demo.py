@@ -47,6 +47,7 @@ class Command(QuarryCommand):
         with ExitStack() as stack:
             server = _server(stack, options["port"])
             stack.enter_context(WorkerHost())
+            server.quarry_announce()
             thread = threading.Thread(target=server.run, name="web", daemon=True)
             thread.start()
             shown = demonstration.demonstrate(quiet=self.as_json)

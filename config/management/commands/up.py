@@ -37,6 +37,7 @@ class Command(QuarryCommand):
             password = admin_ensure()
             if not settings.QUARRY.broker_url:
                 stack.enter_context(_workers())
+            server.quarry_announce()
             self._announce(server.quarry_url, password)
             server.run()
         return 0

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from extraction.audit import audit
 from extraction.drain import drain_vectors
 from jobs.commands import EXIT_FAILED, QuarryCommand
-from jobs.errors import Conflict
+from jobs.errors import Conflict, Unavailable
 from jobs.hosting import is_hosted
 
 
@@ -28,13 +28,14 @@ class Command(QuarryCommand):
                 code="store_in_use",
             )
         receipt = audit(fix=options["fix"])
-        if options["fix"]:
-            drain_vectors()
+        if options["fix"] and (unavailable := drain_vectors().unavailable):
+            raise Unavailable(f"The repair is queued, and workers will carry it out: {unavailable}")
         if self.as_json:
             self.print_json(asdict(receipt))
         else:
             self.stdout.write(
-                f"{receipt.rows:,} rows, {receipt.points:,} points; {receipt.rows_without_points:,} rows without points,"
+                f"{receipt.rows:,} rows, {receipt.points:,} points;"
+                f" {receipt.rows_without_points:,} rows without points,"
                 f" {receipt.points_without_rows:,} points without rows{', fixed' if options['fix'] else ''}."
             )
         out_of_step = receipt.rows_without_points + receipt.points_without_rows

@@ -18,7 +18,5 @@ class Command(RemovalCommand):
 
     def run(self, **options: Any) -> int:
         """Ask for the cleanup and see it through."""
-        receipt = job_cleanup(
-            job_id=job_id_parsed(options["job_id"]), actor=self.actor, reason=options["reason"]
-        )
+        receipt = job_cleanup(job_id=job_id_parsed(options["job_id"]), actor=self.actor, reason=options["reason"])
         return self.see_through(receipt, detach=options["detach"])

@@ -1,0 +1,1 @@
+"""Quarry for AI agents: a Model Context Protocol server that speaks to the REST API and to nothing else."""

@@ -1,0 +1,175 @@
+"""Tools that start jobs, watch them, stop them and remove what they made."""
+
+import asyncio
+import time
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from jobs.mcp.client import QuarryClient, segment
+from jobs.mcp.tool_types import Answer, JobId, Offset, ProjectId, Rows, SourceGroup, success
+from jobs.states import FINISHED_JOB, JobStatus
+
+MAX_WAIT_SECONDS = 50  #: below the minute after which many MCP clients give up
+REMOVAL_WAIT_SECONDS = 20
+POLL_SECONDS = (0.25, 0.5, 1.0, 2.0)
+SHOWN_URLS = 20
+
+PathPatterns = Annotated[
+    list[str] | None,
+    Field(description="Paths such as /docs/* (the whole path), or regular expressions such as ^/docs/[a-c]."),
+]
+
+
+class JobTools:
+    """The tools about jobs; their docstrings are what a model reads."""
+
+    def __init__(self, client: QuarryClient) -> None:
+        self._client = client
+
+    async def crawl_website(
+        self,
+        url: Annotated[str, Field(description="Where to start, such as https://example.org/docs/.")],
+        project_id: ProjectId,
+        company: SourceGroup = None,
+        max_depth: Annotated[
+            int | None, Field(ge=1, le=10, description="How many links away from the start; left out: 10.")
+        ] = None,
+        limit: Annotated[int | None, Field(ge=1, description="How many pages at most; left out: 10,000.")] = None,
+        include_paths: PathPatterns = None,
+        exclude_paths: PathPatterns = None,
+        allow_subdomains: Annotated[bool | None, Field(description="Follow links to subdomains, too.")] = None,
+        allow_backward_links: Annotated[
+            bool | None, Field(description="False: stay below the start URL's folder.")
+        ] = None,
+        ignore_query_parameters: Annotated[
+            bool | None, Field(description="Take URLs that differ only after the ? as one page.")
+        ] = None,
+        allowed_languages: Annotated[
+            list[str] | None, Field(description="Keep only pages in these languages, such as en or de.")
+        ] = None,
+        auto_extract: Annotated[
+            bool | None, Field(description="False: only fetch; left out: extract the project's fields afterwards.")
+        ] = None,
+    ) -> Answer:
+        """Start to crawl a website into a project and return the job_id at once.
+
+        Follow the job with get_job_status and wait_seconds. When a crawl is completed, its extraction is a job of
+        its own, which list_jobs with type extract shows.
+        """
+        body = {
+            "url": url,
+            "project_id": project_id,
+            "company": company,
+            "max_depth": max_depth,
+            "limit": limit,
+            "include_paths": include_paths,
+            "exclude_paths": exclude_paths,
+            "allow_subdomains": allow_subdomains,
+            "allow_backward_links": allow_backward_links,
+            "ignore_query_parameters": ignore_query_parameters,
+            "allowed_languages": allowed_languages,
+            "auto_extract": auto_extract,
+        }
+        return success(await self._client.create("/crawl", body))
+
+    async def scrape_urls(
+        self,
+        urls: Annotated[list[str], Field(min_length=1, max_length=10_000, description="The pages to fetch.")],
+        project_id: ProjectId,
+        company: SourceGroup = None,
+    ) -> Answer:
+        """Start to fetch exactly these pages into a project, following no links, and return the job_id at once.
+
+        Call extract_knowledge when the job is completed.
+        """
+        body = {"urls": urls, "project_id": project_id, "company": company}
+        return success(await self._client.create("/scrape", body))
+
+    async def get_job_status(
+        self,
+        job_id: JobId,
+        wait_seconds: Annotated[
+            int,
+            Field(ge=0, le=MAX_WAIT_SECONDS, description="How long to wait for the job to finish; 0: answer at once."),
+        ] = 0,
+    ) -> Answer:
+        """Return how a job stands: its status, its items by state and reason, its result, and is_finished.
+
+        Statuses: queued, running, paused, cancelling, cancelled, completed, failed, deleting. completed may include
+        failed items; reasons says why. Call again with wait_seconds while is_finished is false.
+        """
+        path = f"/jobs/{segment(job_id, name='job_id')}"
+        deadline = time.monotonic() + wait_seconds
+        pauses = iter(POLL_SECONDS)
+        while True:
+            job = await self._client.get(path)
+            is_finished = job["status"] in FINISHED_JOB
+            left_seconds = deadline - time.monotonic()
+            if is_finished or left_seconds <= 0:
+                break
+            await asyncio.sleep(min(next(pauses, POLL_SECONDS[-1]), left_seconds))
+        job["payload"] = _shortened(job["payload"])
+        return success({"job_id": job["id"], **job, "is_finished": is_finished})
+
+    async def list_jobs(
+        self,
+        type: Annotated[Literal["crawl", "scrape", "extract"] | None, Field(description="Only this kind.")] = None,
+        status: Annotated[JobStatus | None, Field(description="Only jobs with this status.")] = None,
+        project_id: Annotated[str | None, Field(description="Only jobs of this project.")] = None,
+        limit: Rows = 20,
+        offset: Offset = 0,
+    ) -> Answer:
+        """List jobs, newest first; total counts all that match."""
+        query = {"type": type, "status": status, "project_id": project_id, "limit": limit, "offset": offset}
+        return success(await self._client.get("/jobs", **query))
+
+    async def cancel_job(
+        self,
+        job_id: JobId,
+        force: Annotated[
+            bool, Field(description="True: do not wait for work in flight; for a job that stays cancelling.")
+        ] = False,
+    ) -> Answer:
+        """Stop a job. What it has fetched or extracted already is kept; cleanup_job removes that.
+
+        Repeating the call is harmless. A job that has finished is refused with its final status.
+        """
+        path = f"/jobs/{segment(job_id, name='job_id')}/cancel"
+        return success(await self._client.post(path, force=force or None))
+
+    async def cleanup_job(
+        self,
+        job_id: JobId,
+        delete_job: Annotated[bool, Field(description="True: delete the job itself as well.")] = False,
+    ) -> Answer:
+        """Delete for good what a finished job made: its sources, extractions and vectors; return how many.
+
+        Sources that another job holds as well are kept and counted. An active job is refused: cancel it first.
+        message says whether it is finished; repeating the call is harmless and shows how far it is.
+        """
+        path = f"/jobs/{segment(job_id, name='job_id')}/cleanup"
+        body = {"delete_job": delete_job}
+        return success(await self._client.post(path, body, wait_seconds=REMOVAL_WAIT_SECONDS))
+
+    async def delete_job(
+        self,
+        job_id: JobId,
+        cleanup: Annotated[
+            bool,
+            Field(
+                description="True: cancel it if it is active and delete what it made; false: the project keeps that."
+            ),
+        ] = False,
+    ) -> Answer:
+        """Delete a job for good. deleted false in the answer: it is under way, so ask again in a moment."""
+        path = f"/jobs/{segment(job_id, name='job_id')}"
+        return success(await self._client.delete(path, wait_seconds=REMOVAL_WAIT_SECONDS, cleanup=cleanup))
+
+
+def _shortened(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return what a job was asked for, without more URLs than a model wants to read."""
+    urls = payload.get("urls") or []
+    if len(urls) <= SHOWN_URLS:
+        return payload
+    return payload | {"urls": urls[:SHOWN_URLS], "urls_not_shown": len(urls) - SHOWN_URLS}

@@ -1,0 +1,92 @@
+"""Waiting in a request for what workers do: how long, and how many requests at once.
+
+A request that waits occupies a thread of the web server. Only so many may, so that some threads are always free
+to answer, the one that says the process lives before all.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import Error
+from django.http import HttpResponse
+
+log = logging.getLogger(__name__)
+
+MAX_WAIT_SECONDS = 30
+FIRST_PAUSE_SECONDS = 0.02
+MAX_PAUSE_SECONDS = 0.25
+
+Seen = TypeVar("Seen")
+
+
+class Places:
+    """A number of places that are taken or refused at once; nobody queues for one."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Yield whether a place was free; it is taken while the context is open."""
+        with self._lock:
+            is_free = self._taken < self.number
+            self._taken += is_free
+        try:
+            yield is_free
+        finally:
+            with self._lock:
+                self._taken -= is_free
+
+
+#: Of this process. `config` sets the number to half of the web server's threads.
+places = Places(4)
+
+
+def preferred_seconds(prefer: str | None) -> int | None:
+    """Return how long a `Prefer` header wants to wait, at most MAX_WAIT_SECONDS; None if it does not say.
+
+    RFC 7240: the first `wait` counts, and what cannot be understood is ignored.
+    """
+    for preference in (prefer or "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            digits = value.strip().strip('"')
+            return min(int(digits), MAX_WAIT_SECONDS) if re.fullmatch("[0-9]{1,9}", digits) else None
+    return None
+
+
+def preference_tell(response: HttpResponse, seconds: int | None) -> None:
+    """Name in the reply's headers the preference that was heeded; None: there was none, or it was not."""
+    if seconds is not None:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+
+
+def waited(
+    first: Seen, look: Callable[[Seen], Seen], is_over: Callable[[Seen], bool], *, seconds: float
+) -> tuple[Seen, bool]:
+    """Return what was seen last, once it is over or after `seconds`, and whether there was a place to wait.
+
+    Without one, `first` is returned at once. So is what was seen last when the database stops answering: what
+    the caller asked for is committed, and an error would deny that.
+    """
+    if is_over(first) or seconds <= 0:
+        return first, True
+    with places.taken() as has_place:
+        seen, pause = first, FIRST_PAUSE_SECONDS
+        deadline = time.monotonic() + seconds
+        while has_place and not is_over(seen) and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(MAX_PAUSE_SECONDS, pause * 1.5)
+            try:
+                seen = look(seen)
+            except Error:
+                log.warning("waiting_ended_by_database", exc_info=True)
+                break
+        return seen, has_place

@@ -1,0 +1,212 @@
+"""The rules of `extraction` that answer reproduced interleavings and crashes, each with the test that guards it.
+
+What the triggers protect is not listed: they live in a migration, and these runs reuse one database.
+"""
+
+from tests.prove import Change, Protection
+
+KIND, PASSAGES, OUTBOX, ENDS = (
+    "extraction/kind.py", "extraction/passages.py", "extraction/outbox.py", "extraction/outbox_ends.py",
+)  # fmt: skip
+APPLYING, DRAIN, HYDRATION = "extraction/applying.py", "extraction/drain.py", "extraction/hydration.py"
+
+
+def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
+    """Return the protection; `test` is file::test below tests/extraction, or a path below tests."""
+    place = "tests" if "/" in test else "tests/extraction"
+    return Protection(rule_id, sentence, changes, f"{place}/{test}")
+
+
+PROTECTIONS = [
+    rule(
+        "extract-rechecks-hash",
+        "Extraction settles re-check the content hash: what changed meanwhile is written from no old text.",
+        "test_kind.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        Change(KIND, "if hashes.get(write.source_id) == write.content_hash]", "if write.source_id in hashes]"),
+    ),
+    rule(
+        "extract-pending-again",
+        "A source that changed meanwhile is pending again, and then read from the new text.",
+        "test_kind.py::test_a_page_that_changes_meanwhile_is_read_again",
+        Change(KIND, "    if hashes[write.source_id] != write.content_hash:", "    if False:"),
+    ),
+    rule(
+        "extract-locks-source",
+        "Extraction settles lock their source before they look at its hash.",
+        "test_kind.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        Change(
+            KIND,
+            "Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids)",
+            "Source.objects.filter(pk__in=source_ids)",
+        ),
+    ),
+    rule(
+        "extract-source-gone",
+        "Extract items of a vanished source become skipped(source_gone).",
+        "test_kind.py::test_a_source_that_vanishes_meanwhile_is_skipped",
+        Change(
+            KIND,
+            "        return outcome.turned(ItemState.SKIPPED, Reason.SOURCE_GONE.value)\n",
+            "        return outcome\n",
+        ),
+    ),
+    rule(
+        "extract-changed-removes",
+        "Changed content removes the extractions made from it.",
+        "crawling/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
+        Change(
+            PASSAGES,
+            "        Extraction.objects.filter(source_id__in=source_ids).delete()\n        Passage.objects.filter(source_id__in=source_ids).delete()\n",
+            "        Passage.objects.filter(source_id__in=source_ids).delete()\n",
+        ),
+    ),
+    rule(
+        "extract-replaces",
+        "Two extractions of one source never leave both results.",
+        "test_kind.py::test_two_extractions_of_one_source_at_once",
+        Change(
+            KIND,
+            "        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()\n",
+            "",
+        ),
+        Change(
+            KIND, "            Extraction.objects.filter(source_id=write.source_id).delete()\n", "            pass\n"
+        ),
+    ),
+    rule(
+        "extract-one-child",
+        "A crawl that ends a second time chains no second child.",
+        "crawling/test_kind.py::test_a_retried_crawl_ends_again_and_what_is_new_is_extracted_too",
+        Change(
+            KIND,
+            "parent_id = None if Job.objects.filter(parent_id=parent.id).exists() else parent.id",
+            "parent_id = parent.id",
+        ),
+    ),
+    rule(
+        "extract-culprit-alone",
+        "A result that PostgreSQL refuses fails alone.",
+        "test_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
+        Change(
+            "jobs/settling.py",
+            "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
+            "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
+        ),
+    ),
+    rule(
+        "extract-nul",
+        "Values found are stripped of NUL.",
+        "test_kind.py::test_hostile_values_are_stored",
+        Change(KIND, "data=storable(result.data)", "data=result.data"),
+    ),
+    rule(
+        "passage-nul",
+        "Passages are cut from text that is stripped of NUL.",
+        "test_passages.py::test_nothing_unstorable_reaches_a_passage",
+        Change(PASSAGES, "chunk_markdown(storable_text(page.text)", "chunk_markdown(page.text"),
+    ),
+    rule(
+        "vector-fenced-by-version",
+        "A change is removed only if its version still matches.",
+        "test_outbox.py::test_a_change_queued_again_while_applied_is_not_removed",
+        Change(ENDS, "SELECT c.point_id, c.version = d.version FROM", "SELECT c.point_id, true FROM"),
+    ),
+    rule(
+        "vector-fenced-by-lease",
+        "A change is removed only if its lease still matches.",
+        "test_outbox.py::test_only_the_holder_of_the_lease_ends_a_change",
+        Change(ENDS, "    WHERE c.lease = %(lease)s ORDER BY", "    WHERE c.lease IS NOT NULL ORDER BY"),
+    ),
+    rule(
+        "vector-claimed-once",
+        "A change held by one drainer is claimed by no other.",
+        "test_outbox.py::test_a_row_deleted_between_claim_and_upsert_leaves_no_orphan",
+        Change(
+            OUTBOX,
+            "WHERE operation = %s AND (lease IS NULL OR lease_until < clock_timestamp())",
+            "WHERE operation = %s",
+        ),
+    ),
+    rule(
+        "vector-repeated-after-grace",
+        "A change whose lease ever expired is applied once more after a grace longer than any late write.",
+        "test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
+        Change(
+            OUTBOX, "    repeated = _end(batch, unsure, ends.REPEAT)", "    repeated = _end(batch, unsure, ends.REMOVE)"
+        ),
+    ),
+    rule(
+        "vector-late-is-noted",
+        "Claiming a change whose lease ran out notes until when its former holder may still write.",
+        "test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
+        Change(
+            OUTBOX,
+            "ELSE clock_timestamp() + make_interval(secs => %s) END",
+            "ELSE late_write_until + make_interval(secs => %s) END",
+        ),
+    ),
+    rule(
+        "vector-second-look",
+        "A drainer that finds its lease lost after writing asks for a second look at the point.",
+        "test_outbox.py::test_a_drainer_that_wrote_late_asks_for_a_second_look",
+        Change(OUTBOX, "    points_requeue(lost)\n"),
+    ),
+    rule(
+        "vector-lease-suffices",
+        "A drainer sends only while its remaining lease exceeds the store's time-out.",
+        "test_outbox.py::test_nothing_is_sent_when_the_lease_cannot_be_prolonged",
+        Change(APPLYING, "                return set()  #", "                pass  #"),
+    ),
+    rule(
+        "vector-lease-is-renewed",
+        "A lease about to run out is prolonged before anything is sent, and what was lost is not sent.",
+        "test_outbox.py::test_nothing_is_sent_on_a_lease_about_to_run_out",
+        Change(APPLYING, "            outbox.batch_renew(self._batch)\n"),
+    ),
+    rule(
+        "vector-deletes-alone",
+        "Deletes have their own lane and need no embedder.",
+        "test_outbox.py::test_deletes_need_no_embedder",
+        Change(DRAIN, "        if operation == VectorChange.UPSERT:\n", "        if True:\n"),
+    ),
+    rule(
+        "vector-outage-is-lag",
+        "A store that is down means lag, never loss: the changes wait.",
+        "test_outbox.py::test_an_outage_leaves_the_rows_for_later",
+        Change(APPLYING, "        except REFUSALS as error:", "        except (*REFUSALS, *OUTAGES) as error:"),
+    ),
+    rule(
+        "vector-bisects",
+        "Upserts bisect: a poisonous row backs off alone.",
+        "test_outbox.py::test_a_poisonous_row_backs_off_alone",
+        Change(APPLYING, "            if len(ids) == 1:\n", "            if True:\n"),
+    ),
+    rule(
+        "vector-given-back",
+        "On any way out, what did not end is given back.",
+        "test_outbox.py::test_an_interrupt_gives_everything_back",
+        Change(
+            DRAIN,
+            "        outbox.changes_release(batch, delay_seconds=OUTAGE_DELAY_SECONDS, error=unavailable)\n",
+            "        pass\n",
+        ),
+    ),
+    rule(
+        "vector-no-transaction",
+        "Nothing is drained inside a transaction.",
+        "test_outbox.py::test_nothing_is_drained_inside_a_transaction",
+        Change(OUTBOX, "    if connection.in_atomic_block:\n", "    if False:\n"),
+    ),
+    rule(
+        "vector-vanished-row",
+        "An upsert whose row is gone becomes a delete.",
+        "test_outbox.py::test_a_vanished_row_without_a_delete_is_deleted",
+        Change(APPLYING, "        self.applied.turned += outbox.changes_turn(self._batch, vanished)\n"),
+    ),
+    rule(
+        "vector-truncate-audited",
+        "TRUNCATE queues an audit, which the next drain serves.",
+        "test_audit.py::test_truncate_is_served_by_the_next_drain",
+        Change(DRAIN, "        audit.requests_serve()\n", "        pass\n"),
+    ),
+]
