@@ -41,7 +41,8 @@ PROTECTIONS = [
         Change(
             LEDGER,
             "    ON CONFLICT (job_id, key) DO NOTHING\n",
-            "    ON CONFLICT (job_id, key) DO UPDATE SET rank = excluded.rank WHERE jobs_workitem.rank > excluded.rank\n",
+            "    ON CONFLICT (job_id, key) DO UPDATE SET rank = excluded.rank"
+            " WHERE jobs_workitem.rank > excluded.rank\n",
         ),
     ),
     rule(
@@ -178,8 +179,8 @@ PROTECTIONS = [
         "test_worker.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
         Change(
             WORKER,
-            "        if follow is None:\n            items = [reading.page_item(target",
-            "        if True:\n            items = [reading.page_item(target",
+            "        if follow is None:\n            items = [page_item(target",
+            "        if True:\n            items = [page_item(target",
         ),
     ),
     rule(
@@ -188,7 +189,8 @@ PROTECTIONS = [
         "test_worker.py::test_a_redirect_meets_robots_txt_again",
         Change(
             WORKER,
-            "        if not (await self._rules(claim.key)).allowed(claim.key):\n            return kinds.skipped(claim, Reason.ROBOTS)\n",
+            "        if not (await self._rules(claim.key)).allowed(claim.key):\n"
+            "            return kinds.skipped(claim, Reason.ROBOTS)\n",
             "        await self._rules(claim.key)\n",
         ),
     ),

@@ -1,5 +1,6 @@
 """Storing pages against everybody else who writes the same sources at the same moment."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,7 @@ from jobs.models import Job, Project
 from jobs.states import ItemState, JobStatus
 from jobs.transactions import job_lock
 from tests.crawling.driving import crawl, crawl_start, html, items, lanes_of, sources
-from tests.factories import status_fields
+from tests.factories import PATIENCE_SECONDS, status_fields
 from tests.jobs.racing import Side
 from tests.webserver import serve
 
@@ -113,14 +114,27 @@ def test_two_crawls_of_one_site_at_once(project: Project, in_thread: InThread) -
     assert [set(items(job).values()) <= {"done", "done:unchanged"} for job in jobs] == [True, True]
 
 
-def test_a_source_deleted_meanwhile_is_made_anew(project: Project, in_thread: InThread) -> None:
-    """The settle saw the row when inserting, waits for the delete that holds it, and finds it gone."""
+def test_a_source_deleted_meanwhile_is_made_anew(
+    project: Project, in_thread: InThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settle saw the row when inserting, waits for the delete that holds it by then, and finds it gone."""
     first, second = make_job(project), make_job(project)
     store(first, [fetched(first, "/a")])
     old = sources(project)["/a"].pk
+    inserted, go_on, real = threading.Event(), threading.Event(), storing._create
+
+    def create_and_wait(job: JobRef, urls: Sequence[str]) -> Any:
+        ids = real(job, urls)
+        inserted.set()
+        assert go_on.wait(PATIENCE_SECONDS)
+        return ids
+
+    monkeypatch.setattr(storing, "_create", create_and_wait)
+    side = in_thread(store, second, [fetched(second, "/a")])
+    assert inserted.wait(PATIENCE_SECONDS)
     with transaction.atomic():
         assert SourceOwner().remove_chunk(first.id, size=10)["sources"].deleted == 1
-        side = in_thread(store, second, [fetched(second, "/a")])
+        go_on.set()
         side.wait_blocked()
     assert side.result() == ["done:"]
     new = sources(project)["/a"]

@@ -183,7 +183,7 @@ def test_what_was_crawled_is_found(house: House, log: TextIOWrapper) -> None:
         again = await call("extract_knowledge", project_id=project_id, source_groups=["Fernhill"], force=True)
         assert again["source_count"] > 10
         assert (await finished(call, again["job_id"]))["status"] == "completed"
-        scrape = await call("scrape_urls", urls=[f"{site.url}/team.html"], project_id=project_id)
+        scrape = await call("scrape_urls", urls=[f"{site.url}/team"], project_id=project_id)
         assert scrape["url_count"] == 1
         assert (await finished(call, scrape["job_id"]))["status"] == "completed"
         late = await call("cancel_job", job_id=scrape["job_id"])

@@ -56,7 +56,8 @@ PROTECTIONS = [
         "crawling/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
         Change(
             PASSAGES,
-            "        Extraction.objects.filter(source_id__in=source_ids).delete()\n        Passage.objects.filter(source_id__in=source_ids).delete()\n",
+            "        Extraction.objects.filter(source_id__in=source_ids).delete()\n"
+            "        Passage.objects.filter(source_id__in=source_ids).delete()\n",
             "        Passage.objects.filter(source_id__in=source_ids).delete()\n",
         ),
     ),
