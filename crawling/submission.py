@@ -1,12 +1,16 @@
 """Starting crawls and scrapes: every input checked first, with a sentence for whoever made it."""
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from crawling.errors import BadUrl
+from django.conf import settings
+
+from crawling.errors import BadUrl, BlockedAddress
+from crawling.guard import AddressGuard
 from crawling.scope import Mode, Scope, canonical_url
 from jobs import lifecycle
 from jobs.errors import Invalid
@@ -96,10 +100,24 @@ def scrape_submit(
 def url_checked(url: str) -> str:
     """Return the canonical URL. Raises: Invalid, with a sentence that names the URL."""
     try:
-        return canonical_url(url)
+        canonical = canonical_url(url)
     except BadUrl as error:
         detail = f"{error.detail} Give a full address such as https://example.org/docs/."
         raise Invalid(detail, code="bad_url") from error
+    _check_literal(str(urlsplit(canonical).hostname))
+    return canonical
+
+
+def _check_literal(host: str) -> None:
+    """Refuse an address that no fetch could reach; a name is looked up when it is fetched. Raises: Invalid."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    try:
+        AddressGuard(settings.QUARRY.crawl_allow_networks).check(host)
+    except BlockedAddress as error:
+        raise Invalid(error.detail, code="blocked_address") from error
 
 
 def _group(name: str, url: str) -> str:

@@ -4,11 +4,13 @@ import json
 import sys
 from typing import IO, Any, cast
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
 from jobs.errors import Conflict, Invalid, NotFound, QuarryError
+from jobs.migrating import migrations_apply
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -22,6 +24,7 @@ class QuarryCommand(BaseCommand):
     """
 
     requires_system_checks: list[str] = []
+    needs_tables = True  #: False for commands that see to the tables themselves, or work without a database
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--json` and what the command itself takes."""
@@ -35,6 +38,8 @@ class QuarryCommand(BaseCommand):
         """Run the command and exit with its code."""
         self.as_json: bool = options["as_json"]
         try:
+            if self.needs_tables and settings.QUARRY.is_embedded:
+                migrations_apply()  # the first command ever may be any
             code = self.run(**options)
         except QuarryError as error:
             self.complain(error)

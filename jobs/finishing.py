@@ -81,7 +81,7 @@ def _ready(job_id: UUID) -> LockedJob | None:
 
 def _remove_chunk(owner: ArtifactOwner, job_id: UUID) -> bool:
     """Delete one chunk and add it to the receipt, in one transaction; False when nothing was left."""
-    if not _hold(job_id):
+    if _locked(job_id) is None:
         return False
     removed = owner.remove_chunk(job_id, size=CHUNK)
     if removed:
@@ -111,30 +111,33 @@ def _confirm_gone(job_id: UUID) -> None:
 
 
 def _mark_cleaned(job_id: UUID) -> None:
-    job = job_lock(job_id)
-    if job is None:
+    status = _locked(job_id)
+    if status is None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id)
     receipt["vectors"] = asdict(Removed.all_of(sum(receipt[kind]["deleted"] for kind in ("extractions", "passages"))))
     Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt, removal_error="")
-    status = job.status.value
     event_record(job_id, action="cleaned", counts=receipt, from_status=status, to_status=status)
 
 
 def _adopt_chunk(owner: ArtifactOwner, job_id: UUID) -> int:
-    return owner.adopt_chunk(job_id, size=CHUNK) if _hold(job_id) else 0
-
-
-def _hold(job_id: UUID) -> bool:
-    """Lock the job's row as `job_lock` does, without reading its payload: that may list 100,000 URLs."""
-    return bool(Job.objects.select_for_update(no_key=True).order_by().filter(pk=job_id).values_list("pk"))
+    return owner.adopt_chunk(job_id, size=CHUNK) if _locked(job_id) is not None else 0
 
 
 def _delete_row(job_id: UUID) -> None:
-    job = job_lock(job_id)
-    if job is None:
+    status = _locked(job_id)
+    if status is None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or removal.empty_removal()
-    event_record(job_id, action="deleted", counts=receipt, from_status=job.status.value)
+    event_record(job_id, action="deleted", counts=receipt, from_status=status)
     Job.objects.filter(parent_id=job_id).update(parent=None)
     Job.objects.filter(pk=job_id)._raw_delete("default")
+
+
+def _locked(job_id: UUID) -> str | None:
+    """Lock the job's row as `job_lock` does and return its status, None if it is gone.
+
+    The payload is not read: it may list 100,000 URLs, and this is asked for every chunk.
+    """
+    rows = Job.objects.select_for_update(no_key=True).order_by().filter(pk=job_id)
+    return rows.values_list("status", flat=True).first()

@@ -43,6 +43,9 @@ class JobCommand(QuarryCommand):
             return 0
         summaries = following.job_follow(job_id, quiet=self.as_json)
         self.show(summaries)
+        for one in summaries:
+            if following.is_failure(one["status"]) and one["error"]:
+                self.stderr.write(one["error"])
         return EXIT_FAILED if any(following.is_failure(one["status"]) for one in summaries) else 0
 
     def show(self, summaries: list[dict[str, Any]]) -> None:

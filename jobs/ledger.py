@@ -109,7 +109,8 @@ def _insert(job_id: UUID, items: Sequence[NewItem]) -> int:
         known = [item for item in items if item.key not in new]
         if known:
             cursor.execute(_MOVE_UP, [*_columns(known), job_id])
-    transaction.on_commit(partial(wake.lanes_wake, sorted({lane for lane, _ in inserted})), robust=True)
+    woken = sorted({lane for lane, _ in inserted})
+    transaction.on_commit(lambda: wake.lanes_wake(woken), robust=True)
     return len(inserted)
 
 

@@ -149,7 +149,7 @@ def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:
     counts = (
         JobEvent.objects.filter(job_id=before.job_id, action="deleted").order_by("-id").values_list("counts", flat=True)
     ).first()
-    return counts or before.removal
+    return empty_removal() | (counts or before.removal)
 
 
 _COLUMNS = ("cleanup_requested_at", "cleaned_at", "delete_requested_at", "removal", "removal_error")
@@ -173,7 +173,7 @@ def _read(job_id: UUID, *, changed: bool) -> RemovalReceipt | None:
         finished=job["cleaned_at"] is not None and job["delete_requested_at"] is None,
         job_deleted=False,
         cleanup_requested=job["cleanup_requested_at"] is not None,
-        removal=job["removal"] or empty_removal(),
+        removal=empty_removal() | job["removal"],  # jsonb keeps no order of keys
         error=job["removal_error"],
     )
 

@@ -33,11 +33,14 @@ class Running:
         headers = {"X-API-Key": self.key, "Content-Type": "application/json"}
         connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, headers)
         reply = connection.getresponse()
-        content = json.load(reply)
+        content = reply.read()
         connection.close()
         if reply.status >= 400:
-            raise CommandFailed(f"{method} {path} was answered {reply.status}: {content.get('detail', content)}")
-        return dict(content)
+            raise CommandFailed(
+                f"{method} {path} was answered {reply.status}: {content[:500].decode(errors='replace')}"
+            )
+        answer: dict[str, Any] = json.loads(content)
+        return answer
 
 
 @contextmanager

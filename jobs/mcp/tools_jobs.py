@@ -15,9 +15,19 @@ REMOVAL_WAIT_SECONDS = 20
 POLL_SECONDS = (0.25, 0.5, 1.0, 2.0)
 SHOWN_URLS = 20
 
+StartUrl = Annotated[str, Field(description="Where to start, such as https://example.org/docs/.")]
+MaxDepth = Annotated[int | None, Field(ge=1, le=10, description="How many links away from the start; left out: 10.")]
+PageLimit = Annotated[int | None, Field(ge=1, description="How many pages at most; left out: 10,000.")]
 PathPatterns = Annotated[
     list[str] | None,
     Field(description="Paths such as /docs/* (the whole path), or regular expressions such as ^/docs/[a-c]."),
+]
+Subdomains = Annotated[bool | None, Field(description="True: follow links to subdomains, too.")]
+BackwardLinks = Annotated[bool | None, Field(description="False: stay below the start URL's folder.")]
+IgnoreQuery = Annotated[bool | None, Field(description="True: URLs that differ only after the ? are one page.")]
+Languages = Annotated[list[str] | None, Field(description="Keep only pages in these languages, such as en or de.")]
+AutoExtract = Annotated[
+    bool | None, Field(description="False: only fetch; left out: extract the project's fields afterwards.")
 ]
 
 
@@ -29,28 +39,18 @@ class JobTools:
 
     async def crawl_website(
         self,
-        url: Annotated[str, Field(description="Where to start, such as https://example.org/docs/.")],
+        url: StartUrl,
         project_id: ProjectId,
         company: SourceGroup = None,
-        max_depth: Annotated[
-            int | None, Field(ge=1, le=10, description="How many links away from the start; left out: 10.")
-        ] = None,
-        limit: Annotated[int | None, Field(ge=1, description="How many pages at most; left out: 10,000.")] = None,
+        max_depth: MaxDepth = None,
+        limit: PageLimit = None,
         include_paths: PathPatterns = None,
         exclude_paths: PathPatterns = None,
-        allow_subdomains: Annotated[bool | None, Field(description="Follow links to subdomains, too.")] = None,
-        allow_backward_links: Annotated[
-            bool | None, Field(description="False: stay below the start URL's folder.")
-        ] = None,
-        ignore_query_parameters: Annotated[
-            bool | None, Field(description="Take URLs that differ only after the ? as one page.")
-        ] = None,
-        allowed_languages: Annotated[
-            list[str] | None, Field(description="Keep only pages in these languages, such as en or de.")
-        ] = None,
-        auto_extract: Annotated[
-            bool | None, Field(description="False: only fetch; left out: extract the project's fields afterwards.")
-        ] = None,
+        allow_subdomains: Subdomains = None,
+        allow_backward_links: BackwardLinks = None,
+        ignore_query_parameters: IgnoreQuery = None,
+        allowed_languages: Languages = None,
+        auto_extract: AutoExtract = None,
     ) -> Answer:
         """Start to crawl a website into a project and return the job_id at once.
 

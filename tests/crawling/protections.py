@@ -176,7 +176,7 @@ PROTECTIONS = [
     rule(
         "crawl-redirect-rules",
         "A redirect's target meets the scope again.",
-        "test_worker.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
+        "test_redirects.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
         Change(
             WORKER,
             "        if follow is None:\n            items = [page_item(target",
@@ -186,7 +186,7 @@ PROTECTIONS = [
     rule(
         "crawl-robots-first",
         "Nothing is fetched before robots.txt allows it.",
-        "test_worker.py::test_a_redirect_meets_robots_txt_again",
+        "test_redirects.py::test_a_redirect_meets_robots_txt_again",
         Change(
             WORKER,
             "        if not (await self._rules(claim.key)).allowed(claim.key):\n"

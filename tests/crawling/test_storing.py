@@ -261,7 +261,7 @@ def test_the_fingerprint_sees_structured_data_and_no_noise() -> None:
 def test_the_fingerprint_of_a_hostile_page_takes_no_time(unit: bytes) -> None:
     import time
 
-    body = b"<p itemprop=x " + unit * (2_000_000 // len(unit))
+    body = b"<p itemprop=x " + unit * (200_000 // len(unit))
     began = time.process_time()
     content_fingerprint("h", body)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 0.5

@@ -3,6 +3,7 @@ refusal reaches it in the API's own words."""
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from io import TextIOWrapper
@@ -221,6 +222,7 @@ def test_the_command_needs_neither_database_nor_server(house: House, log: TextIO
         assert (refusal["success"], refusal["code"], refusal["status"]) == (False, "no_api_key", None)
         assert "manage.py up" in refusal["error"]
 
+    agent(house, log, story, DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     agent(house, log, story)
     assert not (house.path / "postgres" / "server.json").exists(), "the command started PostgreSQL"
 
@@ -234,23 +236,22 @@ def test_the_command_needs_neither_database_nor_server(house: House, log: TextIO
     assert up.end() == 0
 
 
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_projects", "arguments": {}}}
+
+
 def test_stdout_carries_only_the_protocol(house: House) -> None:
     """A process that is spoken to by hand; its log goes to stderr at its most talkative."""
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
-    asked = [
-        hello,
-        {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_projects", "arguments": {}}},
-    ]
+    asked = [HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}, CALL]
     lines, stderr, code = asyncio.run(spoken(house, asked))
     assert code == 0, stderr
     replies = [json.loads(line) for line in lines]
@@ -260,8 +261,19 @@ def test_stdout_carries_only_the_protocol(house: House) -> None:
     assert '"level": "debug"' in stderr
 
 
-async def spoken(house: House, messages: list[dict[str, Any]]) -> tuple[list[str], str, int]:
-    """Return stdout's lines, stderr and the exit code of `manage.py mcp` after it was told the messages."""
+def test_an_interrupt_ends_it_although_stdin_is_open(house: House) -> None:
+    lines, stderr, code = asyncio.run(spoken(house, [HELLO], interrupt=True))
+    assert len(lines) == 1
+    assert code == -signal.SIGINT, stderr
+
+
+async def spoken(
+    house: House, messages: list[dict[str, Any]], *, interrupt: bool = False
+) -> tuple[list[str], str, int]:
+    """Return stdout's lines, stderr and the exit code of `manage.py mcp`, which is told the messages.
+
+    Then its stdin is closed; interrupt: or it gets a SIGINT instead.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(CHECKOUT / "manage.py"),
@@ -281,7 +293,10 @@ async def spoken(house: House, messages: list[dict[str, Any]]) -> tuple[list[str
                 await process.stdin.drain()
                 if "id" in message:
                     lines.append((await process.stdout.readline()).decode())
-            process.stdin.close()
+            if interrupt:
+                process.send_signal(signal.SIGINT)
+            else:
+                process.stdin.close()
             lines += (await process.stdout.read()).decode().splitlines()
             code = await process.wait()
     finally:

@@ -21,19 +21,19 @@ PROTECTIONS = [
     rule(
         "extract-rechecks-hash",
         "Extraction settles re-check the content hash: what changed meanwhile is written from no old text.",
-        "test_kind.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(KIND, "if hashes.get(write.source_id) == write.content_hash]", "if write.source_id in hashes]"),
     ),
     rule(
         "extract-pending-again",
         "A source that changed meanwhile is pending again, and then read from the new text.",
-        "test_kind.py::test_a_page_that_changes_meanwhile_is_read_again",
+        "test_extract_races.py::test_a_page_that_changes_meanwhile_is_read_again",
         Change(KIND, "    if hashes[write.source_id] != write.content_hash:", "    if False:"),
     ),
     rule(
         "extract-locks-source",
         "Extraction settles lock their source before they look at its hash.",
-        "test_kind.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(
             KIND,
             "Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids)",
@@ -43,7 +43,7 @@ PROTECTIONS = [
     rule(
         "extract-source-gone",
         "Extract items of a vanished source become skipped(source_gone).",
-        "test_kind.py::test_a_source_that_vanishes_meanwhile_is_skipped",
+        "test_extract_races.py::test_a_source_that_vanishes_meanwhile_is_skipped",
         Change(
             KIND,
             "        return outcome.turned(ItemState.SKIPPED, Reason.SOURCE_GONE.value)\n",
@@ -64,7 +64,7 @@ PROTECTIONS = [
     rule(
         "extract-replaces",
         "Two extractions of one source never leave both results.",
-        "test_kind.py::test_two_extractions_of_one_source_at_once",
+        "test_extract_races.py::test_two_extractions_of_one_source_at_once",
         Change(
             KIND,
             "        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()\n",
@@ -87,7 +87,7 @@ PROTECTIONS = [
     rule(
         "extract-culprit-alone",
         "A result that PostgreSQL refuses fails alone.",
-        "test_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
+        "test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
         Change(
             "jobs/settling.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
@@ -97,7 +97,7 @@ PROTECTIONS = [
     rule(
         "extract-nul",
         "Values found are stripped of NUL.",
-        "test_kind.py::test_hostile_values_are_stored",
+        "test_extract_kind.py::test_hostile_values_are_stored",
         Change(KIND, "data=storable(result.data)", "data=result.data"),
     ),
     rule(

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from django.utils import timezone
 
 from jobs import bulk, owners
 from jobs.errors import Unavailable
@@ -178,7 +177,7 @@ def test_an_unknown_action_is_no_job(api):
     ],
 )
 def test_removing_both_needs_both_permissions(api_of, make_job, action, option, own, other):
-    job = make_job(1, status=JobStatus.COMPLETED, completed_at=timezone.now())
+    job = make_job(1, status=JobStatus.COMPLETED)
     body = {"job_ids": ids(job), option: True}
     problem = problem_of(api_of(own).post(f"/jobs/bulk/{action}", body), 403, "forbidden")
     assert problem["permission"] == other
@@ -191,6 +190,6 @@ def test_a_broken_broker_is_no_refusal(api, make_job, monkeypatch):
     def fail(*args):
         raise ConnectionError("the broker is gone")
 
-    monkeypatch.setattr("jobs.wake._send_slices", fail)
     job = make_job(1, status=JobStatus.PAUSED)
+    monkeypatch.setattr("jobs.wake._send_slices", fail)
     assert told(api.post("/jobs/bulk/resume", {"job_ids": ids(job)})) == {str(job.pk): ("changed", None)}

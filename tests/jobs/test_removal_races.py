@@ -130,9 +130,8 @@ def test_an_outage_of_the_store_is_told_and_waited_for(
     vectors_caught_up()
     stored = points()
     asked = removal.job_cleanup(job_id=job.pk)
-    with unavailable(monkeypatch, name):
-        with pytest.raises(Unavailable):
-            finishing.removal_finish(job.pk)
+    with unavailable(monkeypatch, name), pytest.raises(Unavailable):
+        finishing.removal_finish(job.pk)
     now = removal.receipt_read(asked)
     assert (now.finished, now.deleted("sources"), rows_left()) == (False, 2, GONE)
     assert "the vector store does not answer" in now.error

@@ -85,7 +85,7 @@ def test_only_what_was_chosen_comes_back(make_job: MakeJob, chosen: dict[str, li
 
 def test_what_nothing_fits_is_refused_and_changes_nothing(make_job: MakeJob) -> None:
     job = ended(make_job, a="failed:timeout")
-    with pytest.raises(Conflict, match="none failed for these reasons or hosts.*Start a new job") as refusal:
+    with pytest.raises(Conflict, match=r"none failed for these reasons or hosts.*Start a new job") as refusal:
         retrying.job_retry(job_id=job.pk, reasons=["dns"])
     assert refusal.value.code == "nothing_to_retry"
     job.refresh_from_db()

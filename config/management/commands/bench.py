@@ -16,6 +16,7 @@ SWITCH_INTERVAL_SECONDS = 0.0005  # as in `up`
 
 
 class Command(QuarryCommand):
+    needs_tables = False
     help = "Measure Quarry on this machine, in a data folder of its own: " + "; ".join(
         f"{name}: {meaning}" for name, meaning in BENCHES.items()
     )

@@ -23,6 +23,7 @@ from jobs.job_command import summary_lines
 
 
 class Command(QuarryCommand):
+    needs_tables = False
     help = "Crawl, extract, index and search a sample site, and show what came of it."
 
     def arguments(self, parser: CommandParser) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,8 @@ class Command(QuarryCommand):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         client = QuarryClient(connection_find)
         if options["http"] is None:
+            # The thread that reads stdin would keep an interrupted process alive.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             asyncio.run(stdio_serve(client))
             return 0
         key = settings.QUARRY.quarry_api_key
