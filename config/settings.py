@@ -108,5 +108,8 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.Callbacks",
         "dramatiq.middleware.Retries",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
+        # The embedded profile's workers have a clock of their own, in `jobs.hosting`.
+        *(["config.healing_clock.HealingClock"] if QUARRY.broker_url else []),
     ],
 }
+DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]  # for `rundramatiq`, the workers of the distributed profile

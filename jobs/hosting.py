@@ -18,13 +18,13 @@ from dramatiq.worker import Worker
 from jobs import healing
 from jobs.actors import CONTROL_QUEUE, WORK_QUEUE, heal
 from jobs.messages import CHANNEL
+from jobs.timing import HEAL_SECONDS
 
 log = logging.getLogger(__name__)
 
 WORKER_LOCK = 0x51A7701  # an advisory lock's key, any number of our own
 WORK_THREADS = 6
 CONTROL_THREADS = 2
-HEAL_SECONDS = 3.0
 STOP_MILLISECONDS = 40_000
 RECONNECT_SECONDS = 1.0
 
@@ -143,7 +143,14 @@ def is_hosted() -> bool:
 
 
 def hosting_or_waiting(finished: Callable[[], bool], *, poll_seconds: float = 0.2) -> None:
-    """Return once `finished()`, working ourselves whenever no other process does."""
+    """Return once `finished()`, working ourselves whenever no other process does.
+
+    With a message broker of its own, an installation has workers of its own: then this only waits.
+    """
+    if not hasattr(dramatiq.get_broker(), "is_hosting"):
+        while not finished():
+            threading.Event().wait(poll_seconds)
+        return
     while not finished():
         try:
             with WorkerHost():

@@ -121,7 +121,7 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
         status = job_end(job, JobStatus.CANCELLED, action="force" if force else "cancel", actor=actor, reason=reason)
     elif job.status is not JobStatus.CANCELLING:
         job_move(job, status, action="cancel", actor=actor, reason=reason, counts={"skipped": skipped})
-    return _receipt(job_id, status, changed=True, skipped=skipped)
+    return _receipt(job_id, status, changed=True, skipped=skipped, counted=counted)
 
 
 def _revoke(job_id: UUID) -> int:
@@ -135,8 +135,10 @@ def _revoke(job_id: UUID) -> int:
         return int(cursor.rowcount)
 
 
-def _receipt(job_id: UUID, status: JobStatus, *, changed: bool, skipped: int = 0) -> CancelReceipt:
-    states = ledger.counts(job_id).states
+def _receipt(
+    job_id: UUID, status: JobStatus, *, changed: bool, skipped: int = 0, counted: ledger.Counts | None = None
+) -> CancelReceipt:
+    states = (counted or ledger.counts(job_id)).states
     return CancelReceipt(
         job_id=job_id,
         status=status,

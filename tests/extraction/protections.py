@@ -97,7 +97,7 @@ PROTECTIONS = [
     rule(
         "extract-nul",
         "Values found are stripped of NUL.",
-        "test_extract_kind.py::test_hostile_values_are_stored",
+        "test_extract_kind.py::test_nothing_unstorable_is_written",
         Change(KIND, "data=storable(result.data)", "data=result.data"),
     ),
     rule(

@@ -159,6 +159,20 @@ def test_hostile_values_are_stored(project: Project, crawl: JobRef) -> None:
     assert found(source)["page"] == {"heading": "Mug"}
 
 
+def test_nothing_unstorable_is_written(project: Project, crawl: JobRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an extractor lets through: values are stored without NUL and lone surrogates."""
+    source = page_store(crawl, "/mug", product("Mug"))
+    real = worker.page_extract
+
+    def poisoned(*given: Any) -> Any:
+        results, notes = real(*given)
+        return [replace(one, data={"na\x00me": ["a\x00\ud800"]}) for one in results], notes
+
+    monkeypatch.setattr(worker, "page_extract", poisoned)
+    extract(project)
+    assert found(source) == {group: {"name": ["a?"]} for group in ("product", "page")}
+
+
 def test_a_page_that_breaks_an_extractor_fails_alone(
     project: Project, crawl: JobRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
