@@ -42,18 +42,29 @@ def _end_if_done(job_id: UUID) -> JobStatus | None:
 
 
 def job_end(
-    job: LockedJob, to: JobStatus, *, action: str, actor: str = "", reason: str = "", **fields: Any
+    job: LockedJob,
+    to: JobStatus,
+    *,
+    action: str,
+    actor: str = "",
+    reason: str = "",
+    counted: ledger.Counts | None = None,
+    **fields: Any,
 ) -> JobStatus:
-    """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows."""
+    """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows.
+
+    counted: how its items stand, when the caller has skipped what was pending and counted already.
+    """
     facts: dict[str, Any] = {}
     if to is JobStatus.CANCELLED:
-        pending_skip(job.ref.id)
+        if counted is None:
+            pending_skip(job.ref.id)
     else:
         facts, trouble = _completed(job)
         if trouble:
             to = JobStatus.FAILED
             fields["error"] = trouble
-    counted = ledger.counts(job.ref.id)
+    counted = counted or ledger.counts(job.ref.id)
     fields.setdefault("error", _explained(counted) if to is JobStatus.FAILED else "")
     job_move(
         job,

@@ -118,7 +118,8 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
     in_flight = counted.states.get(ItemState.CLAIMED.value, 0)
     status = JobStatus.CANCELLING
     if in_flight == 0:
-        status = job_end(job, JobStatus.CANCELLED, action="force" if force else "cancel", actor=actor, reason=reason)
+        action = "force" if force else "cancel"
+        status = job_end(job, JobStatus.CANCELLED, action=action, actor=actor, reason=reason, counted=counted)
     elif job.status is not JobStatus.CANCELLING:
         job_move(job, status, action="cancel", actor=actor, reason=reason, counts={"skipped": skipped})
     return _receipt(job_id, status, changed=True, skipped=skipped, counted=counted)

@@ -31,10 +31,11 @@ BACKOFF_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How many claims were written, and which were no longer held."""
+    """How many claims were written, which were no longer held, and which failed because of their own result."""
 
     written: int
     lost: tuple[int, ...]
+    refused: tuple[int, ...] = ()
 
 
 def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
@@ -53,13 +54,18 @@ def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
             log.exception("result_not_stored", extra={"item": culprit.claim.id, "key": culprit.claim.key})
             return _settle_culprit(job_id, culprit, error)
     parts = [outcomes_settle(job_id, [outcome]) for outcome in outcomes]
-    return Settled(sum(part.written for part in parts), tuple(lost for part in parts for lost in part.lost))
+    return Settled(
+        sum(part.written for part in parts),
+        tuple(lost for part in parts for lost in part.lost),
+        tuple(refused for part in parts for refused in part.refused),
+    )
 
 
 def _settle_culprit(job_id: UUID, outcome: Outcome, error: Exception) -> Settled:
     detail = f"the result could not be stored: {type(error).__name__}: {error}"[:400].partition("\n")[0]
     failure = kinds.failed(outcome.claim, Reason.INTERNAL, detail=detail)
-    return retried(partial(_settle, job_id, [failure]))
+    settled = retried(partial(_settle, job_id, [failure]))
+    return replace(settled, refused=(outcome.claim.id,))
 
 
 def _settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:

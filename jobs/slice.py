@@ -117,29 +117,28 @@ class Slice:
         await self._begin(worker, claims)
 
     async def _begin(self, worker: Worker, claims: list[Claim]) -> None:
+        if not claims:
+            return
+        job_id = claims[0].job_id
         try:
-            for job_id in {claim.job_id for claim in claims} - self.jobs.keys():
+            if job_id not in self.jobs:
                 self.jobs[job_id] = await self._patiently(lanes.job_ref, job_id)
-            if claims:
-                await worker.begin(self.jobs[claims[0].job_id], claims)
+            await worker.begin(self.jobs[job_id], claims)
+            # A cancel or pause may have committed between choosing the job and claiming: nothing begins unseen.
+            status = await self._patiently(lanes.job_status, job_id)
         except Exception:
             await self._patiently(ledger.items_release, claims)
             raise
+        if status == JobStatus.PAUSED:
+            self.alone = False
+            await self._patiently(ledger.items_release, claims)
+            await self._end_all({job_id})
+            return
         for claim in claims:
             task = asyncio.create_task(self._work(worker, claim))
             self.held[claim.id] = Held(claim, task, time.monotonic())
-        if claims:  # a cancel or pause may have committed between choosing the job and claiming
-            await self._recheck(claims)
-
-    async def _recheck(self, claims: list[Claim]) -> None:
-        status = await self._patiently(lanes.job_status, claims[0].job_id)
-        if status == JobStatus.PAUSED:
-            for claim in claims:
-                self._forget(claim.id)
-            await self._patiently(ledger.items_release, claims)
-            await self._end_all({claims[0].job_id})
-        elif status != JobStatus.RUNNING:
-            self._abort({claims[0].job_id})
+        if status != JobStatus.RUNNING:
+            self._abort({job_id})
 
     def _forget(self, item_id: int) -> None:
         held = self.held.pop(item_id, None)
@@ -205,7 +204,8 @@ class Slice:
             done = await self._patiently(settling.outcomes_settle, job_id, outcomes)
             self.settled += done.written
             if self.worker is not None:
-                self.worker.settled([outcome for outcome in outcomes if outcome.claim.id not in done.lost])
+                unwritten = {*done.lost, *done.refused}  # what these found is not in the ledger
+                self.worker.settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
             written = {outcome.claim.id for outcome in outcomes}
             self.finished = [outcome for outcome in self.finished if outcome.claim.id not in written]
             await self._patiently(ending.job_end_if_done, job_id)

@@ -221,7 +221,7 @@ def test_the_table_has_every_status_and_only_known_words() -> None:
 
 
 def test_cancelling_100_000_pending_items_answers_within_a_second(make_job: MakeJob) -> None:
-    """On a machine that is busy otherwise: no slower than putting those items in, which writes the same indexes."""
+    """On a machine that is busy otherwise: in twice the time it takes to put them in, which writes the same indexes."""
     job = make_job(1)
     began = time.perf_counter()
     with connection.cursor() as cursor:
@@ -241,4 +241,4 @@ def test_cancelling_100_000_pending_items_answers_within_a_second(make_job: Make
             transaction.set_rollback(not is_last)
     print(f"100,000 pending items put in in {inserted_seconds:.2f} s, cancelled in {min(figures):.2f} s")
     assert (receipt.skipped, receipt.status, states(job)) == (100_000, JobStatus.CANCELLED, {"skipped": 100_000})
-    assert min(figures) < max(1.0, inserted_seconds)
+    assert min(figures) < max(1.0, 2 * inserted_seconds)

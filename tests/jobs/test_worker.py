@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import Shutdown, TimeLimitExceeded
+from dramatiq.middleware import TimeLimitExceeded
 
 from jobs import actors, healing, kinds, lanes, lifecycle
 from jobs.kinds import Claim, JobRef, Outcome
@@ -92,7 +92,7 @@ def test_an_interrupt_of_busy_work_comes_through(make_job: MakeJob, probe: Probe
 def test_a_shutdown_gives_back_what_is_unfinished(make_job: MakeJob, probe: Probe, worker: Worker, sent: Any) -> None:
     job = in_flight_with_one_done(probe, make_job)
     worker.stop()
-    assert [type(error) for error in sent.ended] == [Shutdown]
+    assert sent.ended == [None]  # a shutdown is no failure of the message
     assert states(job) == {"done": 1, "pending": 15}
     assert set(WorkItem.objects.values_list("lost_leases", "attempts")) == {(0, 0)}
     assert lane_is_free()
