@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.writes import GoneWrite, PageWrite, Unchanged
 from jobs.kinds import JobRef, Outcome
-from jobs.models import new_id
+from jobs.models import WorkItem, new_id
 from jobs.states import ItemState, Reason
 from jobs.storable import storable, storable_text
+
+_UNSETTLED = (ItemState.PENDING.value, ItemState.CLAIMED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,22 @@ def pages_store(job: JobRef, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _duplicates(job: JobRef, pages: Sequence[PageWrite], unmodified: frozenset[UUID]) -> dict[str, str]:
-    """Return url → url of the byte-identical page this job already holds, or that stands earlier in the batch."""
+    """Return url → url of the byte-identical page that this job holds, will come to, or has earlier in the batch.
+
+    A stored page that the job has yet to come to counts, so that which of two equal pages is the source does not
+    depend on whose reply is faster.
+    """
     if not pages:
         return {}
     hashes = {page.fields["body_hash"] for page in pages}
     urls = [page.url for page in pages]
     mine = Source.objects.filter(Q(holds__job_id=job.id) | Q(pk__in=unmodified), project_id=job.project_id)
-    first: dict[str, str] = dict(
-        mine.filter(body_hash__in=hashes).exclude(url__in=urls).values_list("body_hash", "url")
-    )
+    ahead = WorkItem.objects.filter(job_id=job.id, key=OuterRef("url"), state__in=_UNSETTLED)
+    stored = Source.objects.filter(Exists(ahead), project_id=job.project_id, gone_at__isnull=True)
+    first: dict[str, str] = {}
+    for known in (stored, mine):
+        others = known.filter(body_hash__in=hashes).exclude(url__in=urls)
+        first.update(others.values_list("body_hash", "url"))
     own = set(mine.filter(url__in=urls).values_list("url", flat=True))  # fetched by this very job before: no twins
     twins: dict[str, str] = {}
     for page in pages:

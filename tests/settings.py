@@ -7,7 +7,8 @@ import os
 
 from config.env import CHECKOUT, VARIABLES
 
-TEST_HOME = CHECKOUT / ".quarry" / "test"
+# Each process of a parallel run has a home, and so a server, of its own.
+TEST_HOME = CHECKOUT / ".quarry" / "-".join(filter(None, ("test", os.environ.get("PYTEST_XDIST_WORKER"))))
 
 for _variable in VARIABLES:
     os.environ.pop(f"{_variable.name}_FILE", None)

@@ -7,97 +7,155 @@ import jobs.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0001_initial'),
+        ("jobs", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('netloc', models.CharField(max_length=255, unique=True)),
-                ('robots_status', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('robots_text', models.TextField(blank=True, default='')),
-                ('robots_fetched_at', models.DateTimeField(blank=True, null=True)),
-                ('delay_seconds', models.FloatField(blank=True, help_text='Overrides the default delay.', null=True)),
-                ('slow_down_seconds', models.FloatField(default=0.0)),
-                ('last_error', models.CharField(blank=True, default='', max_length=300)),
-                ('last_error_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("netloc", models.CharField(max_length=255, unique=True)),
+                ("robots_status", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("robots_text", models.TextField(blank=True, default="")),
+                ("robots_fetched_at", models.DateTimeField(blank=True, null=True)),
+                ("delay_seconds", models.FloatField(blank=True, help_text="Overrides the default delay.", null=True)),
+                ("slow_down_seconds", models.FloatField(default=0.0)),
+                ("last_error", models.CharField(blank=True, default="", max_length=300)),
+                ("last_error_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['netloc'],
+                "ordering": ["netloc"],
             },
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('url', models.CharField(max_length=2048)),
-                ('source_group', models.CharField(blank=True, default='', max_length=200)),
-                ('source_type', models.CharField(default='web', max_length=20)),
-                ('status', models.CharField(choices=[('pending', 'pending'), ('ready', 'ready'), ('extracted', 'extracted'), ('partial', 'partial'), ('skipped', 'skipped'), ('completed', 'completed'), ('failed', 'failed')], default='ready', max_length=10)),
-                ('title', models.CharField(blank=True, default='', max_length=500)),
-                ('author', models.CharField(blank=True, default='', max_length=300)),
-                ('language', models.CharField(blank=True, default='', max_length=12)),
-                ('published', models.CharField(blank=True, default='', help_text='ISO 8601, as the page says.', max_length=40)),
-                ('modified', models.CharField(blank=True, default='', help_text='ISO 8601, as the page says.', max_length=40)),
-                ('http_status', models.PositiveSmallIntegerField(default=200)),
-                ('content_type', models.CharField(blank=True, default='', max_length=100)),
-                ('etag', models.CharField(blank=True, default='', max_length=300)),
-                ('last_modified', models.CharField(blank=True, default='', max_length=100)),
-                ('content_hash', models.CharField(blank=True, default='', max_length=64)),
-                ('body_hash', models.CharField(blank=True, default='', max_length=64)),
-                ('size_bytes', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('fetched_at', models.DateTimeField(blank=True, null=True)),
-                ('changed_at', models.DateTimeField(blank=True, null=True)),
-                ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('adopted_at', models.DateTimeField(blank=True, null=True)),
-                ('extracted_version', models.PositiveIntegerField(blank=True, null=True)),
-                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.job')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sources', to='jobs.project')),
+                ("id", models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
+                ("url", models.CharField(max_length=2048)),
+                ("source_group", models.CharField(blank=True, default="", max_length=200)),
+                ("source_type", models.CharField(default="web", max_length=20)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("ready", "ready"),
+                            ("extracted", "extracted"),
+                            ("partial", "partial"),
+                            ("skipped", "skipped"),
+                            ("completed", "completed"),
+                            ("failed", "failed"),
+                        ],
+                        default="ready",
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(blank=True, default="", max_length=500)),
+                ("author", models.CharField(blank=True, default="", max_length=300)),
+                ("language", models.CharField(blank=True, default="", max_length=12)),
+                (
+                    "published",
+                    models.CharField(blank=True, default="", help_text="ISO 8601, as the page says.", max_length=40),
+                ),
+                (
+                    "modified",
+                    models.CharField(blank=True, default="", help_text="ISO 8601, as the page says.", max_length=40),
+                ),
+                ("http_status", models.PositiveSmallIntegerField(default=200)),
+                ("content_type", models.CharField(blank=True, default="", max_length=100)),
+                ("etag", models.CharField(blank=True, default="", max_length=300)),
+                ("last_modified", models.CharField(blank=True, default="", max_length=100)),
+                ("content_hash", models.CharField(blank=True, default="", max_length=64)),
+                ("body_hash", models.CharField(blank=True, default="", max_length=64)),
+                ("size_bytes", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("fetched_at", models.DateTimeField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField(blank=True, null=True)),
+                ("gone_at", models.DateTimeField(blank=True, null=True)),
+                ("adopted_at", models.DateTimeField(blank=True, null=True)),
+                ("extracted_version", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="jobs.job",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="sources", to="jobs.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SourceContent',
+            name="SourceContent",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='content', serialize=False, to='crawling.source')),
-                ('body', models.BinaryField(help_text='The original bytes, gzip-compressed, never altered.')),
-                ('charset', models.CharField(blank=True, default='', max_length=40)),
-                ('headers', models.JSONField(default=dict)),
-                ('text', models.TextField(blank=True, default='', help_text='The evidence text: Markdown.')),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="content",
+                        serialize=False,
+                        to="crawling.source",
+                    ),
+                ),
+                ("body", models.BinaryField(help_text="The original bytes, gzip-compressed, never altered.")),
+                ("charset", models.CharField(blank=True, default="", max_length=40)),
+                ("headers", models.JSONField(default=dict)),
+                ("text", models.TextField(blank=True, default="", help_text="The evidence text: Markdown.")),
             ],
         ),
         migrations.CreateModel(
-            name='SourceHold',
+            name="SourceHold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='source_holds', to='jobs.job')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='crawling.source')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="source_holds", to="jobs.job"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="holds", to="crawling.source"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='source',
-            index=models.Index(fields=['project', 'source_group', 'id'], name='source_group'),
+            model_name="source",
+            index=models.Index(fields=["project", "source_group", "id"], name="source_group"),
         ),
         migrations.AddIndex(
-            model_name='source',
-            index=models.Index(fields=['project', 'body_hash'], name='source_body'),
+            model_name="source",
+            index=models.Index(fields=["project", "body_hash"], name="source_body"),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('project', 'url'), name='source_once_per_project'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("project", "url"), name="source_once_per_project"),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ('pending', 'ready', 'extracted', 'partial', 'skipped', 'completed', 'failed'))), name='source_status_known'),
+            model_name="source",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ("pending", "ready", "extracted", "partial", "skipped", "completed", "failed"))
+                ),
+                name="source_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourcehold',
-            constraint=models.UniqueConstraint(fields=('source', 'job'), name='hold_once'),
+            model_name="sourcehold",
+            constraint=models.UniqueConstraint(fields=("source", "job"), name="hold_once"),
         ),
     ]

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from embedded_home import Home, answer, eventually, is_alive, server_processes
 
 from config.env import CHECKOUT
+from tests.config.embedded_home import Home, answer, eventually, is_alive, server_processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 IS_ROOT = os.geteuid() == 0

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
-from embedded_home import Home, eventually, is_alive
 
 from config.embedded import client
 from config.embedded.accounts import Account, server_account
@@ -18,6 +17,7 @@ from config.embedded.binaries import Binaries, candidate_folders, find_binaries,
 from config.embedded.errors import BinariesMissing, DiskFull, FolderRefused, SocketRefused, refusal
 from config.embedded.sockets import SOCKET_NAME, make_socket_folder
 from config.embedded.state import RunningServer, read_note, remove_note, write_note
+from tests.config.embedded_home import Home, eventually, is_alive
 
 IS_ROOT = os.geteuid() == 0
 OURSELVES = Account(os.geteuid(), os.getegid(), (), is_other=False)

@@ -16,9 +16,9 @@ from crawling.models import Source, SourceContent, SourceHold
 from crawling.reading import content_fingerprint, reply_read
 from crawling.writes import GoneWrite, Unchanged
 from extraction.models import Passage
-from jobs import kinds, runner
-from jobs.kinds import Claim, JobRef, Outcome
-from jobs.models import Job, Project
+from jobs import kinds, ledger, runner
+from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.models import Job, Project, WorkItem
 from jobs.states import ItemState, JobStatus
 from jobs.transactions import job_lock
 from tests.crawling.driving import crawl, crawl_start, html, items, lanes_of, sources
@@ -265,3 +265,16 @@ def test_the_fingerprint_of_a_hostile_page_takes_no_time(unit: bytes) -> None:
     began = time.process_time()
     content_fingerprint("h", body)
     assert time.process_time() - began < 0.5
+
+
+def test_a_page_that_the_job_has_yet_to_come_to_is_the_source_of_its_twin(project: Project) -> None:
+    """Else it would depend on whose reply is faster which of two equal pages is kept at a re-crawl."""
+    first, second = make_job(project), make_job(project)
+    assert store(first, [fetched(first, "/a", "same")]) == ["done:"]
+    with transaction.atomic():
+        ledger.items_add(second.id, [NewItem("http://h.test/a", "host:h.test")])
+    twin = fetched(second, "/a", "same")
+    twin = replace(twin, claim=claim_of(second, "http://h.test/b"), write=replace(twin.write, url="http://h.test/b"))
+    assert store(second, [twin]) == ["skipped:duplicate"]
+    WorkItem.objects.filter(job_id=second.id).delete()
+    assert store(second, [twin]) == ["done:"]
