@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from jobs import lifecycle, wake
 from jobs.errors import Conflict, Invalid
@@ -13,6 +14,25 @@ from jobs.models import Lane, WorkItem
 from jobs.removal import refuse_active
 from jobs.states import ItemState, JobStatus, Reason
 from jobs.transactions import LockedJob, job_move, retried
+
+_FRESH_ITEM: dict[str, Any] = {
+    "state": ItemState.PENDING.value,
+    "reason": "",
+    "attempts": 0,
+    "lost_leases": 0,
+    "waited_seconds": 0,
+    "not_before": None,
+    "finished_at": None,
+}
+_FRESH_JOB: dict[str, Any] = {
+    "started_at": None,
+    "completed_at": None,
+    "result": None,
+    "error": "",
+    "cancel_requested_at": None,
+    "cancel_requested_by": "",
+    "cancel_reason": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +63,7 @@ def job_retry(
 def _retry(job_id: UUID, reasons: tuple[str, ...], hosts: tuple[str, ...], actor: str, reason: str) -> RetryReceipt:
     job = lifecycle.job_require(job_id)
     _refuse(job)
-    wanted = Q(state=ItemState.FAILED.value)
-    if job.status is JobStatus.CANCELLED:
-        wanted |= Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value)
-    items = WorkItem.objects.filter(wanted, job_id=job_id)
-    if reasons:
-        items = items.filter(reason__in=reasons)
-    if hosts:
-        lanes = Lane.objects.filter(key__in=[f"host:{host}" for host in hosts]).values_list("pk", flat=True)
-        items = items.filter(lane_id__in=list(lanes))
-    requeued = items.update(
-        state=ItemState.PENDING.value,
-        reason="",
-        attempts=0,
-        lost_leases=0,
-        waited_seconds=0,
-        not_before=None,
-        finished_at=None,
-    )
+    requeued = _items(job, reasons, hosts).update(**_FRESH_ITEM)
     if not requeued:
         raise Conflict(
             "No item of this job can be tried again: none failed"
@@ -75,16 +78,23 @@ def _retry(job_id: UUID, reasons: tuple[str, ...], hosts: tuple[str, ...], actor
         actor=actor,
         reason=reason,
         counts={"requeued": requeued},
-        started_at=None,
-        completed_at=None,
-        result=None,
-        error="",
-        cancel_requested_at=None,
-        cancel_requested_by="",
-        cancel_reason="",
+        **_FRESH_JOB,
     )
     wake.job_wake(job_id)
     return RetryReceipt(job_id, JobStatus.QUEUED, requeued)
+
+
+def _items(job: LockedJob, reasons: tuple[str, ...], hosts: tuple[str, ...]) -> QuerySet[WorkItem]:
+    wanted = Q(state=ItemState.FAILED.value)
+    if job.status is JobStatus.CANCELLED:
+        wanted |= Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value)
+    items = WorkItem.objects.filter(wanted, job_id=job.ref.id)
+    if reasons:
+        items = items.filter(reason__in=reasons)
+    if hosts:
+        lanes = Lane.objects.filter(key__in=[f"host:{host}" for host in hosts]).values_list("pk", flat=True)
+        items = items.filter(lane_id__in=list(lanes))
+    return items
 
 
 def _refuse(job: LockedJob) -> None:
