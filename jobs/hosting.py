@@ -60,8 +60,11 @@ class WorkerHost:
         try:
             healing.leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
             self._broker.is_hosting = True
-            # Without this the middlewares that start threads, such as time limits, silently do nothing.
-            self._broker.emit_after("process_boot")
+            if not getattr(self._broker, "was_booted", False):
+                # Without this the middlewares that start threads, such as time limits, silently do nothing; and
+                # their threads start once in a process.
+                self._broker.was_booted = True
+                self._broker.emit_after("process_boot")
             with _second_worker_expected():
                 for worker in self._workers:
                     worker.start()

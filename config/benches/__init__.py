@@ -1,5 +1,6 @@
-"""What `manage.py bench` measures: one module per bench, each with `run() -> Measured`."""
+"""What `manage.py bench` measures: one module per bench, each with `run(…) -> Measured`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,18 @@ BENCHES = {
     "search": "50 questions on a crawled site: recall and rank of hybrid search, BM25 alone and dense alone",
     "cancel": "time from a cancel to status cancelled, with 16 and 200 requests of 5 s in flight",
     "ledger": "items claimed and settled per second, beside the bare SQL",
+    "chaos": "crawls while jobs are cancelled, removed and killed at random: what was lost, doubled, left or stuck",
+    "cleanup": "a job of 100,000 sources and 200,000 extractions cleaned up, beside a bare DELETE",
+}
+
+#: What single benches can be told: bench → option, which is an argument of its `run` → type and meaning.
+OPTIONS: dict[str, dict[str, tuple[type, str]]] = {
+    "chaos": {
+        "rounds": (int, "how often everything happens (default: 3)"),
+        "seed": (int, "what decides which acts happen when (default: 1)"),
+        "sabotage": (str, "switch a protection off, which must be found out: trigger, fence or heal"),
+    },
+    "cleanup": {"sources": (int, "how many sources the job has (default: 100000)")},
 }
 
 
@@ -22,14 +35,16 @@ class Measured:
     is_good: bool = True
 
 
-def bench_run(name: str) -> Measured:
-    """Return what the bench called `name` measured. Raises: Invalid for an unknown name."""
-    bench_check(name)
-    measured: Measured = import_module(f"config.benches.{name}").run()
+def bench_run(name: str, given: Mapping[str, Any] | None = None) -> Measured:
+    """Return what the bench called `name` measured, with the options given. Raises: Invalid."""
+    bench_check(name, given)
+    measured: Measured = import_module(f"config.benches.{name}").run(**(given or {}))
     return measured
 
 
-def bench_check(name: str) -> None:
-    """Raises: Invalid when no bench is called `name`."""
+def bench_check(name: str, given: Mapping[str, Any] | None = None) -> None:
+    """Raises: Invalid when no bench is called `name`, or it takes no such option."""
     if name not in BENCHES:
         raise Invalid(f"There is no bench {name!r}; use one of: {', '.join(BENCHES)}.", code="unknown_bench")
+    if foreign := sorted(set(given or {}) - set(OPTIONS.get(name, {}))):
+        raise Invalid(f"The bench {name!r} does not take --{foreign[0]}; leave it out.", code="unknown_option")

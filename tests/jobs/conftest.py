@@ -55,7 +55,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
             record,
         ]
     )
-    broker.emit_after("process_boot")  # without it time limits silently do nothing
     for actor in vars(actors).values():
         if isinstance(actor, dramatiq.Actor):
             monkeypatch.setattr(actor, "broker", broker)
@@ -64,9 +63,14 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 @pytest.fixture
-def broker(sent: Sent) -> StubBroker:
-    """The broker of this test's actors."""
-    return actors.run_slice.broker
+def broker(sent: Sent) -> Iterator[StubBroker]:
+    """The broker of this test's actors, with time limits at work."""
+    broker = actors.run_slice.broker
+    broker.emit_after("process_boot")  # without it time limits silently do nothing
+    yield broker
+    for middleware in broker.middleware:
+        if isinstance(middleware, TimeLimit):  # its thread has no end: at least it sleeps from now on
+            middleware.manager.interval = 86_400
 
 
 @pytest.fixture

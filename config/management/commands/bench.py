@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 
 from config import own_home
-from config.benches import BENCHES, bench_check, bench_run
+from config.benches import BENCHES, OPTIONS, bench_check, bench_run
 from jobs.commands import EXIT_FAILED, QuarryCommand
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # as in `up`
@@ -22,18 +22,23 @@ class Command(QuarryCommand):
     )
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the bench's name."""
+        """Take the bench's name, and what single benches can be told."""
         parser.add_argument("name", metavar="NAME", help=", ".join(BENCHES))
+        for bench, options in OPTIONS.items():
+            for option, (kind, meaning) in options.items():
+                parser.add_argument(f"--{option}", type=kind, help=f"{bench}: {meaning}")
 
     def run(self, **options: Any) -> int:
         """Measure and print the figures; 1 when a promise was broken."""
         name = options["name"]
-        bench_check(name)
+        known = {option for options in OPTIONS.values() for option in options}
+        given = {option: options[option] for option in known if options[option] is not None}
+        bench_check(name, given)
         if not own_home.is_entered():
             own_home.home_enter(settings.QUARRY.home / "bench" / name)
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         call_command("migrate", verbosity=0, interactive=False)
-        measured = bench_run(name)
+        measured = bench_run(name, given)
         if self.as_json:
             self.print_json({"bench": name, "is_good": measured.is_good, **measured.figures})
         else:

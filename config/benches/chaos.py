@@ -1,0 +1,75 @@
+"""Bench `chaos`: everything that can happen to running jobs happens, at random moments; then a judge looks."""
+
+import random
+import signal
+import time
+from typing import Any
+
+from config.benches import Measured
+from config.benches.chaos_acts import NEIGHBOUR_PAGES, Chaos, act_do, kill_and_restart, passages_delete_by_hand
+from config.benches.chaos_judge import Verdict, judge, quiet_await
+from config.benches.chaos_sabotage import sabotage_check, sabotaged, server_words
+from config.benches.chaos_server import Server
+from config.benches.chaos_site import chaos_site
+
+ACTS_BEFORE_KILL = 3
+ACTS_AFTER_KILL = 3
+FINDINGS_SHOWN = 10
+
+
+def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
+    """Return how much was lost, stored twice, left behind or stuck in so many rounds; good if nothing was.
+
+    seed: decides which acts happen to which jobs and after what pauses. sabotage: the protection switched off.
+    Raises: Invalid for an unknown sabotage, CommandFailed.
+    """
+    sabotage_check(sabotage)
+    began = time.monotonic()
+    verdict = Verdict()
+    with chaos_site() as site:
+        chaos = Chaos(site, Server(server_words(sabotage)), random.Random(seed))  # noqa: S311  repeatable on purpose
+        try:
+            with sabotaged(sabotage):
+                for _ in range(rounds):
+                    verdict += _round(chaos)
+        finally:
+            chaos.server.end(signal.SIGKILL)
+    figures: dict[str, Any] = {
+        "rounds": rounds,
+        "seed": seed,
+        "sabotage": sabotage,
+        "lost": verdict.lost,
+        "duplicated": verdict.duplicated,
+        "orphans": verdict.orphans,
+        "stuck": verdict.stuck,
+        "seconds": round(time.monotonic() - began, 1),
+        "acts": dict(sorted(chaos.acts.items())),
+        "findings": verdict.findings[:FINDINGS_SHOWN],
+    }
+    return Measured(figures, not verdict.findings)
+
+
+def _round(chaos: Chaos) -> Verdict:
+    """Crawl the site twice at once while things happen, wait until all is quiet, and return what is broken."""
+    chaos.server.start()
+    if not chaos.project_id:
+        chaos.project_id = str(chaos.server.ask("POST", "/projects", {"name": "chaos"})[1]["id"])
+    chaos.crawl()
+    chaos.neighbours.add(chaos.crawl(limit=NEIGHBOUR_PAGES))
+    _acts(chaos, ACTS_BEFORE_KILL)
+    kill_and_restart(chaos, store_is_busy=chaos.dice.random() < 0.5)
+    chaos.crawl()
+    _acts(chaos, ACTS_AFTER_KILL)
+    if quiet_await(chaos):
+        chaos.acts["passages deleted by hand"] += passages_delete_by_hand(chaos)
+        quiet_await(chaos)
+    chaos.server.end(signal.SIGTERM)
+    chaos.site.edition += 1
+    return judge(chaos)
+
+
+def _acts(chaos: Chaos, number: int) -> None:
+    for _ in range(number):
+        chaos.pause_for_a_moment()
+        act_do(chaos, chaos.next_act())
+    chaos.pause_for_a_moment()
