@@ -188,6 +188,7 @@ def test_content_types_can_be_chosen():
         (zlib.compressobj(wbits=-15).compress(b"") + zlib.compress(b"abc" * 1000)[2:-4], "deflate"),
         (b"abc" * 1000, "identity"),
     ],
+    ids=["gzip", "gzip-in-parts", "zlib", "raw-deflate", "identity"],  # the bytes of gzip hold the time
 )
 def test_content_encodings(data, encoding):
     reply = Reply(data, headers={"Content-Encoding": encoding}, drip=(7, 0))
