@@ -20,6 +20,8 @@ class Command(QuarryCommand):
         " the one of QUARRY_URL and QUARRY_API_KEY, else the running `up` of this machine."
     )
 
+    needs_tables = False  # it speaks to the REST API only
+
     def arguments(self, parser: CommandParser) -> None:
         """Take the address for HTTP."""
         parser.add_argument(
