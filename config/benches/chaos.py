@@ -3,17 +3,26 @@
 import random
 import signal
 import time
+from collections import Counter
 from typing import Any
 
 from config.benches import Measured
-from config.benches.chaos_acts import NEIGHBOUR_PAGES, Chaos, act_do, kill_and_restart, passages_delete_by_hand
+from config.benches.chaos_acts import (
+    NEIGHBOUR_PAGES,
+    Chaos,
+    act_do,
+    force_while_settles_wait,
+    kill_and_restart,
+    passages_delete_by_hand,
+)
 from config.benches.chaos_judge import Verdict, judge, quiet_await
-from config.benches.chaos_sabotage import sabotage_check, sabotaged, server_words
+from config.benches.chaos_sabotage import sabotage_begin, sabotage_check, server_words
 from config.benches.chaos_server import Server
 from config.benches.chaos_site import chaos_site
+from jobs.models import JobEvent
 
 ACTS_BEFORE_KILL = 3
-ACTS_AFTER_KILL = 3
+ACTS_AFTER_KILL = 2
 FINDINGS_SHOWN = 10
 
 
@@ -24,14 +33,14 @@ def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
     Raises: Invalid for an unknown sabotage, CommandFailed.
     """
     sabotage_check(sabotage)
+    sabotage_begin(sabotage)
     began = time.monotonic()
     verdict = Verdict()
     with chaos_site() as site:
         chaos = Chaos(site, Server(server_words(sabotage)), random.Random(seed))  # noqa: S311  repeatable on purpose
         try:
-            with sabotaged(sabotage):
-                for _ in range(rounds):
-                    verdict += _round(chaos)
+            for number in range(1, rounds + 1):
+                verdict += _round(chaos, number)
         finally:
             chaos.server.end(signal.SIGKILL)
     figures: dict[str, Any] = {
@@ -43,29 +52,37 @@ def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
         "orphans": verdict.orphans,
         "stuck": verdict.stuck,
         "seconds": round(time.monotonic() - began, 1),
+        "removed": _removed(),
         "acts": dict(sorted(chaos.acts.items())),
         "findings": verdict.findings[:FINDINGS_SHOWN],
     }
     return Measured(figures, not verdict.findings)
 
 
-def _round(chaos: Chaos) -> Verdict:
-    """Crawl the site twice at once while things happen, wait until all is quiet, and return what is broken."""
+def _round(chaos: Chaos, number: int) -> Verdict:
+    """Crawl the site thrice while things happen, wait until all is quiet, and return what is broken."""
     chaos.server.start()
-    if not chaos.project_id:
-        chaos.project_id = str(chaos.server.ask("POST", "/projects", {"name": "chaos"})[1]["id"])
+    chaos.project_id = str(chaos.server.ask("POST", "/projects", {"name": f"round {number}"})[1]["id"])
     chaos.crawl()
     chaos.neighbours.add(chaos.crawl(limit=NEIGHBOUR_PAGES))
     _acts(chaos, ACTS_BEFORE_KILL)
+    chaos.site.edition += 1
     kill_and_restart(chaos, store_is_busy=chaos.dice.random() < 0.5)
-    chaos.crawl()
+    force_while_settles_wait(chaos, chaos.crawl())
     _acts(chaos, ACTS_AFTER_KILL)
     if quiet_await(chaos):
         chaos.acts["passages deleted by hand"] += passages_delete_by_hand(chaos)
         quiet_await(chaos)
     chaos.server.end(signal.SIGTERM)
-    chaos.site.edition += 1
     return judge(chaos)
+
+
+def _removed() -> dict[str, int]:
+    """Return how much the cleanups deleted, by kind: chaos that removes nothing would prove little."""
+    removed: Counter[str] = Counter()
+    for receipt in JobEvent.objects.filter(action="cleaned").values_list("counts", flat=True):
+        removed.update({kind: numbers["deleted"] for kind, numbers in receipt.items()})
+    return dict(sorted(removed.items()))
 
 
 def _acts(chaos: Chaos, number: int) -> None:

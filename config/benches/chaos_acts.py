@@ -20,22 +20,24 @@ from extraction.bindings import vectors_folder
 from extraction.models import Passage
 from jobs.errors import Conflict, NotFound
 from jobs.lifecycle import job_cancel
-from jobs.models import Job
-from jobs.states import FINISHED_JOB
+from jobs.models import Job, WorkItem
+from jobs.states import FINISHED_JOB, ItemState
 from jobs.transactions import job_lock
 
 LONGEST_GAP_SECONDS = 0.6
 LOCK_HELD_SECONDS = 0.5
+PAGES_UNDER_WAY = 5
+UNDER_WAY_WITHIN_SECONDS = 15.0
 STORE_OUTAGE_SECONDS = 1.5
 NEIGHBOUR_PAGES = 30
-ACTS = ("pause_resume", "cancel", "retry", "cleanup", "delete", "delete_with_cleanup", "pause", "force", "force_held")
+ACTS = ("pause_resume", "cancel", "retry", "cleanup", "delete", "delete_with_cleanup", "pause", "force")
 
 
 @dataclass
 class Chaos:
     """The state of one bench: its site, its server, its dice, and what was done so far.
 
-    neighbours: jobs that are never removed, so that every round leaves something to be judged.
+    neighbours: jobs that may run to their end and stay, so that every round leaves something to be judged.
     dead_changes: vector changes that a killed process held. acts: how often each act was done, or refused (409).
     """
 
@@ -57,7 +59,7 @@ class Chaos:
         return UUID(reply["job_id"])
 
     def next_act(self) -> str:
-        """Return the next act of a shuffled deck: within nine acts each comes once."""
+        """Return the next act of a shuffled deck: within eight acts each comes once."""
         if not self.deck:
             self.deck = self.dice.sample(ACTS, len(ACTS))
         return self.deck.pop()
@@ -68,15 +70,15 @@ class Chaos:
 
 
 def act_do(chaos: Chaos, name: str) -> None:
-    """Do the act to a job the dice pick, and count it under its name, or under `… refused` for a 409."""
+    """Do the act to a job the dice pick, and count it under its name, or under `… refused` for a 409.
+
+    With no job that it suits it goes back into the deck.
+    """
     job_id = _target(chaos, name)
     if job_id is None:
-        chaos.acts[f"{name} without a job"] += 1
+        chaos.deck.insert(0, name)  # its turn comes again
         return
-    if name == "force_held":
-        is_done = _force_while_settles_wait(job_id)
-    else:
-        is_done = all(_ask(chaos, *call) for call in _CALLS[name](job_id))
+    is_done = all(_ask(chaos, *call) for call in _CALLS[name](job_id))
     chaos.acts[name if is_done else f"{name} refused"] += 1
 
 
@@ -91,12 +93,12 @@ _CALLS: dict[str, Callable[[UUID], list[tuple[str, str]]]] = {
     "delete_with_cleanup": lambda job: [("DELETE", f"/jobs/{job}?cleanup=true")],
 }
 _ON_FINISHED = frozenset({"retry", "cleanup", "delete"})
-_REMOVALS = frozenset({"cleanup", "delete", "delete_with_cleanup"})
+_FOR_ANYBODY = frozenset({"pause", "pause_resume", "retry"})
 
 
 def _target(chaos: Chaos, name: str) -> UUID | None:
-    """Return a job that the act suits, any other if there is none; no neighbour if it would be removed."""
-    spared = chaos.neighbours if name in _REMOVALS else set()
+    """Return a job that the act suits, any other if there is none; no neighbour if it would end early or be removed."""
+    spared = set() if name in _FOR_ANYBODY else chaos.neighbours
     rows = list(Job.objects.order_by("pk").values_list("pk", "parent_id", "status"))
     rows = [row for row in rows if row[0] not in spared and row[1] not in spared]
     suitable = [row for row in rows if (row[2] in FINISHED_JOB) is (name in _ON_FINISHED)]
@@ -111,16 +113,23 @@ def _ask(chaos: Chaos, method: str, path: str) -> bool:
     return status < 400
 
 
-def _force_while_settles_wait(job_id: UUID) -> bool:
-    """Force the job's end while its workers queue up, with results in hand, for the lock that this holds."""
-    with transaction.atomic():
-        job_lock(job_id)
-        time.sleep(LOCK_HELD_SECONDS)
-        try:
+def force_while_settles_wait(chaos: Chaos, job_id: UUID) -> None:
+    """Force a job's end while its workers queue up, with results in hand, for the lock that this holds.
+
+    What they bring comes too late, and has to be fenced out.
+    """
+    done = WorkItem.objects.filter(job_id=job_id, state=ItemState.DONE.value)
+    deadline = time.monotonic() + UNDER_WAY_WITHIN_SECONDS
+    while done.count() < PAGES_UNDER_WAY and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        with transaction.atomic():
+            job_lock(job_id)
+            time.sleep(LOCK_HELD_SECONDS)
             job_cancel(job_id=job_id, force=True, actor="chaos")
-        except (Conflict, NotFound):
-            return False
-    return True
+        chaos.acts["force_held"] += 1
+    except (Conflict, NotFound):  # other acts have ended or removed it before
+        chaos.acts["force_held refused"] += 1
 
 
 def kill_and_restart(chaos: Chaos, *, store_is_busy: bool) -> None:

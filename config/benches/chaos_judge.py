@@ -86,12 +86,12 @@ def judge(chaos: Chaos) -> Verdict:
     verdict.find("stuck", len(stuck), f"jobs that do not end: {stuck[:3]}")
     waiting = _number("SELECT count(*) FROM extraction_vectorchange")
     verdict.find("stuck", waiting, f"{waiting} vector changes were never applied")
-    for job in Job.objects.order_by("pk").values("pk", "kind", "status", "result", "cleaned_at", "cancel_requested_at"):
+    for job in Job.objects.order_by("pk").defer("payload"):
         _judge_ledger(verdict, job)
-        if job["kind"] == "crawl" and job["status"] == JobStatus.COMPLETED.value:
-            missing = chaos.site.urls - set(WorkItem.objects.filter(job_id=job["pk"]).values_list("key", flat=True))
-            reachable = job["pk"] not in chaos.neighbours  # those stop at their page limit
-            verdict.find("lost", len(missing) * reachable, f"crawl {job['pk']} never knew {sorted(missing)[:3]}")
+        if job.kind == "crawl" and job.status == JobStatus.COMPLETED and job.page_limit is None:
+            known = set(WorkItem.objects.filter(job_id=job.pk).values_list("key", flat=True))
+            missing = sorted(chaos.site.urls - known)
+            verdict.find("lost", len(missing), f"crawl {job.pk} never knew {missing[:3]}")
     for promise, sentence, statement in _PROMISES:
         number = _number(statement)
         verdict.find(promise, number, f"{number} {sentence}")
@@ -99,16 +99,16 @@ def judge(chaos: Chaos) -> Verdict:
     return verdict
 
 
-def _judge_ledger(verdict: Verdict, job: dict[str, Any]) -> None:
+def _judge_ledger(verdict: Verdict, job: Job) -> None:
     """Compare a job's frozen counts with its ledger, and look for items that are in no final state."""
-    states = ledger.counts(job["pk"]).states
+    states = ledger.counts(job.pk).states
     open_items = states.get("claimed", 0) + states.get("pending", 0)
-    if job["status"] not in FINISHED_JOB:
+    if job.status not in FINISHED_JOB:
         return
-    verdict.find("stuck", open_items, f"job {job['pk']} is {job['status']} with {states}")
-    frozen = (job["result"] or {}).get("counts", {})
+    verdict.find("stuck", open_items, f"job {job.pk} is {job.status} with {states}")
+    frozen = (job.result or {}).get("counts", {})
     differing = sum(abs(frozen.get(state, 0) - states.get(state, 0)) for state in {*frozen, *states})
-    verdict.find("lost", differing, f"job {job['pk']} says {frozen}, its ledger {states}")
+    verdict.find("lost", differing, f"job {job.pk} says {frozen}, its ledger {states}")
 
 
 def _judge_store(verdict: Verdict) -> None:
@@ -134,17 +134,14 @@ def _removed_jobs() -> Sequence[UUID]:
     ]
 
 
-_PAGE_DONE = """
-    FROM jobs_workitem w JOIN jobs_job j ON j.id = w.job_id AND j.kind IN ('crawl', 'scrape') AND j.cleaned_at IS NULL
-    WHERE w.state = 'done' AND w.outcome NOT IN ('redirected', 'sitemap')
-"""
-
 #: promise, what is counted, statement
 _PROMISES = (
     (
         "lost",
         "done pages whose source their job does not hold",
-        f"""SELECT count(*) {_PAGE_DONE} AND NOT EXISTS (
+        """SELECT count(*) FROM jobs_workitem w
+           JOIN jobs_job j ON j.id = w.job_id AND j.kind IN ('crawl', 'scrape') AND j.cleaned_at IS NULL
+           WHERE w.state = 'done' AND w.outcome NOT IN ('redirected', 'sitemap') AND NOT EXISTS (
                 SELECT 1 FROM crawling_source s JOIN crawling_sourcehold h ON h.source_id = s.id
                 WHERE h.job_id = w.job_id AND s.project_id = j.project_id AND s.url = w.key)""",
     ),
@@ -195,7 +192,7 @@ _PROMISES = (
                 + (SELECT count(*) FROM jobs_workitem w WHERE NOT EXISTS (
                    SELECT 1 FROM jobs_job j WHERE j.id = w.job_id))""",
     ),
-)  # constants only
+)
 
 
 def _rows(statement: str) -> list[tuple[Any, ...]]:

@@ -1,8 +1,5 @@
 """Switching one protection off, in this bench's own database or process: the judge must find out what that does."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.db import connection
 
 from config.benches.commands import command_line
@@ -24,12 +21,10 @@ def server_words(sabotage: str) -> list[str]:
     return [words[0], "-m", "config.benches.chaos_unfenced"] if sabotage == "fence" else words
 
 
-@contextmanager
-def sabotaged(name: str) -> Iterator[None]:
-    """Drop a trigger (`trigger`), or keep every healer from working (`heal`), while the block runs."""
+def sabotage_begin(name: str) -> None:
+    """Drop a trigger (`trigger`), or keep every healer from working (`heal`) for as long as this process lives."""
     with connection.cursor() as cursor:
         if name == "trigger":
             cursor.execute("DROP TRIGGER extraction_queue_deleted ON extraction_passage")
         if name == "heal":
             cursor.execute("SELECT pg_advisory_lock(%s)", [HEALER_LOCK])
-    yield
