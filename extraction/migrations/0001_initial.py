@@ -8,110 +8,176 @@ import jobs.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('crawling', '0001_initial'),
-        ('jobs', '0001_initial'),
+        ("crawling", "0001_initial"),
+        ("jobs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditRequest',
+            name="AuditRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('requested_at', models.DateTimeField()),
-                ('reason', models.CharField(max_length=200)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("requested_at", models.DateTimeField()),
+                ("reason", models.CharField(max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='SchemaVersion',
+            name="SchemaVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('schema', models.JSONField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='schema_versions', to='jobs.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("schema", models.JSONField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="schema_versions", to="jobs.project"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['project', '-number'],
+                "ordering": ["project", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Extraction',
+            name="Extraction",
             fields=[
-                ('id', models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('field_group', models.CharField(max_length=100)),
-                ('entity_index', models.PositiveIntegerField(default=0)),
-                ('data', models.JSONField()),
-                ('evidence', models.JSONField()),
-                ('confidence', models.FloatField()),
-                ('ungrounded', models.JSONField(default=list, help_text='Names of fields whose value has no evidence.')),
-                ('notes', models.JSONField(default=list, help_text='Conflicts and dropped values.')),
-                ('extracted_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.job')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.project')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='extractions', to='crawling.source')),
-                ('schema_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.schemaversion')),
+                ("id", models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
+                ("field_group", models.CharField(max_length=100)),
+                ("entity_index", models.PositiveIntegerField(default=0)),
+                ("data", models.JSONField()),
+                ("evidence", models.JSONField()),
+                ("confidence", models.FloatField()),
+                (
+                    "ungrounded",
+                    models.JSONField(default=list, help_text="Names of fields whose value has no evidence."),
+                ),
+                ("notes", models.JSONField(default=list, help_text="Conflicts and dropped values.")),
+                ("extracted_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="jobs.job",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="jobs.project"),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="extractions", to="crawling.source"
+                    ),
+                ),
+                (
+                    "schema_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="extraction.schemaversion"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='VectorChange',
+            name="VectorChange",
             fields=[
-                ('point_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=10)),
-                ('operation', models.CharField(max_length=6)),
-                ('version', models.BigIntegerField()),
-                ('job_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('queued_at', models.DateTimeField()),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('late_write_until', models.DateTimeField(blank=True, null=True)),
-                ('last_error', models.CharField(blank=True, default='', max_length=300)),
+                ("point_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=10)),
+                ("operation", models.CharField(max_length=6)),
+                ("version", models.BigIntegerField()),
+                ("job_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("queued_at", models.DateTimeField()),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("late_write_until", models.DateTimeField(blank=True, null=True)),
+                ("last_error", models.CharField(blank=True, default="", max_length=300)),
             ],
             options={
-                'indexes': [models.Index(fields=['operation', 'version'], name='change_order')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('operation__in', ['upsert', 'delete'])), name='change_operation')],
+                "indexes": [models.Index(fields=["operation", "version"], name="change_order")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("operation__in", ["upsert", "delete"])), name="change_operation"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Passage',
+            name="Passage",
             fields=[
-                ('id', models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('ordinal', models.PositiveIntegerField()),
-                ('start', models.PositiveIntegerField(help_text='Code points from the start of the evidence text.')),
-                ('end', models.PositiveIntegerField(help_text='Half-open.')),
-                ('text', models.TextField()),
-                ('heading_path', models.JSONField(default=list)),
-                ('context', models.TextField(blank=True, default='')),
-                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.job')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.project')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='passages', to='crawling.source')),
+                ("id", models.UUIDField(default=jobs.models.new_id, editable=False, primary_key=True, serialize=False)),
+                ("ordinal", models.PositiveIntegerField()),
+                ("start", models.PositiveIntegerField(help_text="Code points from the start of the evidence text.")),
+                ("end", models.PositiveIntegerField(help_text="Half-open.")),
+                ("text", models.TextField()),
+                ("heading_path", models.JSONField(default=list)),
+                ("context", models.TextField(blank=True, default="")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="jobs.job",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="jobs.project"),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="passages", to="crawling.source"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('source', 'ordinal'), name='passage_once'), models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='passage_span')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "ordinal"), name="passage_once"),
+                    models.CheckConstraint(condition=models.Q(("end__gt", models.F("start"))), name="passage_span"),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='schemaversion',
-            constraint=models.UniqueConstraint(fields=('project', 'number'), name='schema_version_once'),
+            model_name="schemaversion",
+            constraint=models.UniqueConstraint(fields=("project", "number"), name="schema_version_once"),
         ),
         migrations.AddIndex(
-            model_name='extraction',
-            index=models.Index(fields=['project', 'field_group', 'id'], name='extraction_group'),
+            model_name="extraction",
+            index=models.Index(fields=["project", "field_group", "id"], name="extraction_group"),
         ),
         migrations.AddConstraint(
-            model_name='extraction',
-            constraint=models.UniqueConstraint(fields=('source', 'field_group', 'entity_index'), name='extraction_once'),
+            model_name="extraction",
+            constraint=models.UniqueConstraint(
+                fields=("source", "field_group", "entity_index"), name="extraction_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='extraction',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__gte', 0.0), ('confidence__lte', 1.0)), name='extraction_confidence'),
+            model_name="extraction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("confidence__gte", 0.0), ("confidence__lte", 1.0)), name="extraction_confidence"
+            ),
         ),
     ]

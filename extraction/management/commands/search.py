@@ -33,9 +33,7 @@ class Command(QuarryCommand):
             body = {"query": query, "limit": options["limit"], "source_groups": options["group"]}
             found = server.ask(f"/api/v1/projects/{project_id}/search", body)
         else:
-            page = search(
-                project_id=project_id, query=query, limit=options["limit"], source_groups=options["group"]
-            )
+            page = search(project_id=project_id, query=query, limit=options["limit"], source_groups=options["group"])
             found = page_json(page)
         if self.as_json:
             self.print_json(found)
