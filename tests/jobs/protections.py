@@ -308,7 +308,7 @@ PROTECTIONS = [
     rule(
         "run-fresh-connection",
         "The database thread replaces a lost connection before each job.",
-        "test_slice_waits.py::test_a_connection_lost_in_the_middle_loses_nothing",
+        "test_database_thread.py::test_a_connection_lost_between_two_calls_is_replaced",
         Change("jobs/database_thread.py", "            close_old_connections()  #", "            #"),
     ),
     rule(
