@@ -40,7 +40,7 @@ REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice s
 SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
 LIMITS = Limits()
 SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
-USER_AGENT = "Quarry/0.1 (+https://pypi.org/project/quarry/)"
+USER_AGENT = "Quarry/0.1 (self-hosted crawler)"
 ITEM_DEADLINE_SECONDS = 240.0  # waiting in hand and for the longest pause, then the request itself
 
 
