@@ -54,7 +54,7 @@ VARIABLES: Final = (
     ),
     Variable("BROKER_URL", "", "A RabbitMQ server, amqp://user:password@host/; empty works in-process.", True),
     Variable("QDRANT_URL", "", "A Qdrant server, http://host:6333; empty uses the embedded shard."),
-    Variable("LLM_BASE_URL", "", "An OpenAI-compatible endpoint, such as http://host/v1; empty uses no LLM."),
+    Variable("LLM_BASE_URL", "", "An OpenAI-compatible endpoint, such as http://host/v1; checked, but not asked yet."),
     Variable("LLM_API_KEY", "", "The key sent to that endpoint.", True),
     Variable("LLM_MODEL", "", "The model asked at that endpoint; needed with LLM_BASE_URL."),
     Variable("EMBEDDER", "wordllama", "What embeds texts: wordllama (bundled), fastembed, or openai."),
