@@ -14,7 +14,7 @@ class SourceOwner:
     """See `jobs.owners.ArtifactOwner`."""
 
     name = "sources"
-    rank = 20
+    rank = 30
 
     def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
         """Let go of up to `size` sources; those nobody else holds are deleted with all that was made of them."""
@@ -22,11 +22,10 @@ class SourceOwner:
         if not locked:
             return {}
         # Who else holds them is asked in a statement of its own: it sees what was linked before the locks.
-        shared = _other_holders(job_id, locked)
-        SourceHold.objects.filter(job_id=job_id, source_id__in=locked)._raw_delete("default")
-        adopted = set(Source.objects.filter(pk__in=locked, adopted_at__isnull=False).values_list("pk", flat=True))
-        kept = [source_id for source_id in locked if source_id in shared or source_id in adopted]
-        gone = [source_id for source_id in locked if source_id not in shared and source_id not in adopted]
+        shared = _other_holders(job_id, list(locked))
+        SourceHold.objects.filter(job_id=job_id, source_id__any=locked)._raw_delete("default")
+        kept = [source_id for source_id, is_adopted in locked.items() if is_adopted or source_id in shared]
+        gone = [source_id for source_id, is_adopted in locked.items() if not is_adopted and source_id not in shared]
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in kept})
         removed = sources_delete(gone, job_id=job_id)
         return removed | {"sources": Removed(found=len(locked), deleted=len(gone), kept_shared=len(kept))}
@@ -36,10 +35,10 @@ class SourceOwner:
 
         Those that other jobs hold, too: the project's hold takes the place of this job's.
         """
-        locked = _lock_held(job_id, size)
+        locked = list(_lock_held(job_id, size))
         shared = _other_holders(job_id, locked)
-        SourceHold.objects.filter(job_id=job_id, source_id__in=locked)._raw_delete("default")
-        Source.objects.filter(pk__in=locked).update(adopted_at=Now())
+        SourceHold.objects.filter(job_id=job_id, source_id__any=locked)._raw_delete("default")
+        Source.objects.filter(pk__any=locked).update(adopted_at=Now())
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in locked})
         return len(locked)
 
@@ -60,21 +59,22 @@ def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) ->
     for dependant in dependants.all_of_them():
         numbers = dependant.remove(source_ids, job_id=job_id)
         removed |= {kind: Removed.all_of(number) for kind, number in numbers.items()}
-    SourceContent.objects.filter(source_id__in=source_ids)._raw_delete("default")
-    Source.objects.filter(pk__in=source_ids)._raw_delete("default")
+    SourceContent.objects.filter(source_id__any=source_ids)._raw_delete("default")
+    Source.objects.filter(pk__any=source_ids)._raw_delete("default")
     return removed
 
 
-def _lock_held(job_id: UUID, size: int) -> list[UUID]:
-    """Return up to `size` sources the job holds, locked in URL order: the order of every writer."""
+def _lock_held(job_id: UUID, size: int) -> dict[UUID, bool]:
+    """Return up to `size` sources the job holds, locked in URL order as every writer does: id → is it adopted?"""
     # Unordered: ORDER BY id would make the planner walk the holds of all earlier jobs, chunk after chunk.
     ids = list(SourceHold.objects.filter(job_id=job_id).order_by().values_list("source_id", flat=True)[:size])
-    return list(Source.objects.select_for_update().filter(pk__in=ids).order_by("url").values_list("pk", flat=True))
+    rows = Source.objects.select_for_update().filter(pk__any=ids).order_by("url").values_list("pk", "adopted_at")
+    return {source_id: adopted_at is not None for source_id, adopted_at in rows}
 
 
 def _other_holders(job_id: UUID, source_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """Return source → one other job that holds it, for those that have one."""
-    holds = SourceHold.objects.filter(source_id__in=source_ids).exclude(job_id=job_id)
+    holds = SourceHold.objects.filter(source_id__any=source_ids).exclude(job_id=job_id)
     return dict(holds.order_by("id").values_list("source_id", "job_id"))
 
 
@@ -84,6 +84,6 @@ def _hand_over(job_id: UUID, heirs: dict[UUID, UUID | None]) -> None:
     for source_id, heir in heirs.items():
         by_heir.setdefault(heir, []).append(source_id)
     for heir, source_ids in by_heir.items():
-        Source.objects.filter(pk__in=source_ids, job_id=job_id).update(job_id=heir)
+        Source.objects.filter(pk__any=source_ids, job_id=job_id).update(job_id=heir)
         for dependant in dependants.all_of_them():
             dependant.hand_over(source_ids, from_job_ids=[job_id], to_job_id=heir)

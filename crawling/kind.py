@@ -8,7 +8,7 @@ from crawling import storing
 from crawling.items import page_item
 from crawling.models import SourceHold
 from jobs import kinds, ledger
-from jobs.kinds import JobRef, NewItem, Outcome
+from jobs.kinds import JobKey, JobRef, NewItem, Outcome
 
 if TYPE_CHECKING:
     from crawling.worker import HostWorker
@@ -26,7 +26,7 @@ class _Fetching:
 
         return host_worker(lane, database)
 
-    def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
         return storing.pages_store(job, outcomes)
 
     def complete(self, job: JobRef) -> dict[str, Any]:

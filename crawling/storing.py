@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.writes import GoneWrite, PageWrite, Unchanged
-from jobs.kinds import JobRef, Outcome
+from jobs.kinds import JobKey, Outcome
 from jobs.models import WorkItem, new_id
 from jobs.states import ItemState, Reason
 from jobs.storable import storable, storable_text
@@ -41,10 +41,11 @@ class Writes:
     gone: frozenset[str]
 
 
-def pages_store(job: JobRef, outcomes: Sequence[Outcome]) -> list[Outcome]:
+def pages_store(job: JobKey, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Write the pages of these outcomes; return the outcomes with `unchanged` and `duplicate` decided."""
     asked = [outcome.write for outcome in outcomes]
-    unmodified = frozenset(write.source_id for write in asked if isinstance(write, Unchanged))
+    said_unchanged = [write for write in asked if isinstance(write, Unchanged)]
+    unmodified = frozenset(write.source_id for write in said_unchanged)
     twins = _duplicates(job, [write for write in asked if isinstance(write, PageWrite)], unmodified)
     writes = Writes(
         pages={write.url: write for write in asked if isinstance(write, PageWrite) and write.url not in twins},
@@ -56,14 +57,14 @@ def pages_store(job: JobRef, outcomes: Sequence[Outcome]) -> list[Outcome]:
     _write_contents(changed, writes.pages)
     _write_fields(job, known, changed, writes.pages)
     kept = {row.id for row in known.values() if row.id in unmodified}
-    _confirm(job, kept)
+    _confirm(kept, said_unchanged[0].source_group if said_unchanged else "")
     _hold(job, [*(known[url].id for url in writes.pages), *kept])
     _mark_gone([row.id for url, row in known.items() if url in writes.gone])
     _tell_dependants(job, writes.pages, changed)
     return [_decided(outcome, twins, known, changed, kept) for outcome in outcomes]
 
 
-def _duplicates(job: JobRef, pages: Sequence[PageWrite], unmodified: frozenset[UUID]) -> dict[str, str]:
+def _duplicates(job: JobKey, pages: Sequence[PageWrite], unmodified: frozenset[UUID]) -> dict[str, str]:
     """Return url → url of the byte-identical page that this job holds, will come to, or has earlier in the batch.
 
     A stored page that the job has yet to come to counts, so that which of two equal pages is the source does not
@@ -89,7 +90,7 @@ def _duplicates(job: JobRef, pages: Sequence[PageWrite], unmodified: frozenset[U
     return twins
 
 
-def _locked(job: JobRef, writes: Writes) -> dict[str, Known]:
+def _locked(job: JobKey, writes: Writes) -> dict[str, Known]:
     """Return the sources these writes are about, those of pages created where missing, all locked in URL order."""
     urls = sorted(writes.pages)
     others = Q(pk__in=writes.unmodified) | Q(url__in=writes.gone)
@@ -99,7 +100,7 @@ def _locked(job: JobRef, writes: Writes) -> dict[str, Known]:
     return known
 
 
-def _create(job: JobRef, urls: Sequence[str]) -> dict[str, UUID]:
+def _create(job: JobKey, urls: Sequence[str]) -> dict[str, UUID]:
     """Insert a source for each URL that has none; return the ids that new ones have."""
     own_ids = {url: new_id() for url in urls}
     Source.objects.bulk_create(
@@ -109,7 +110,7 @@ def _create(job: JobRef, urls: Sequence[str]) -> dict[str, UUID]:
     return own_ids
 
 
-def _lock(job: JobRef, own_ids: dict[str, UUID], others: Q | None = None) -> dict[str, Known]:
+def _lock(job: JobKey, own_ids: dict[str, UUID], others: Q | None = None) -> dict[str, Known]:
     wanted = Q(url__in=own_ids) | (others or Q(pk__in=[]))
     rows = Source.objects.select_for_update(no_key=True).filter(wanted, project_id=job.project_id).order_by("url")
     return {
@@ -147,7 +148,7 @@ _FIELDS = (
 _LENGTHS = {name: getattr(Source._meta.get_field(name), "max_length", None) for name in _FIELDS}
 
 
-def _write_fields(job: JobRef, known: dict[str, Known], changed: dict[str, Known], pages: dict[str, PageWrite]) -> None:
+def _write_fields(job: JobKey, known: dict[str, Known], changed: dict[str, Known], pages: dict[str, PageWrite]) -> None:
     for url, page in pages.items():
         fields: dict[str, Any] = {name: _fitting(name, page.fields.get(name, "")) for name in _FIELDS}
         if url in changed:
@@ -162,14 +163,13 @@ def _fitting(name: str, value: Any) -> Any:
     return storable_text(value)[:limit]
 
 
-def _confirm(job: JobRef, source_ids: Collection[UUID]) -> None:
+def _confirm(source_ids: Collection[UUID], source_group: str) -> None:
     """Note that the host called these sources unmodified; they join the job's group as a fetched page would."""
-    group = _fitting("source_group", str(job.payload.get("source_group", "")))
-    changes: dict[str, Any] = {"source_group": group} if group else {}
+    changes: dict[str, Any] = {"source_group": _fitting("source_group", source_group)} if source_group else {}
     Source.objects.filter(pk__in=source_ids).update(fetched_at=Now(), gone_at=None, **changes)
 
 
-def _hold(job: JobRef, source_ids: Collection[UUID]) -> None:
+def _hold(job: JobKey, source_ids: Collection[UUID]) -> None:
     SourceHold.objects.bulk_create(
         [SourceHold(source_id=source_id, job_id=job.id) for source_id in source_ids], ignore_conflicts=True
     )
@@ -179,7 +179,7 @@ def _mark_gone(source_ids: Collection[UUID]) -> None:
     Source.objects.filter(pk__in=source_ids, gone_at__isnull=True).update(gone_at=Now())
 
 
-def _tell_dependants(job: JobRef, pages: dict[str, PageWrite], changed: dict[str, Known]) -> None:
+def _tell_dependants(job: JobKey, pages: dict[str, PageWrite], changed: dict[str, Known]) -> None:
     for dependant in dependants.all_of_them():
         prepared = {row.id: pages[url].prepared[dependant.name] for url, row in changed.items()}
         if prepared:

@@ -114,8 +114,7 @@ class HostWorker:
             return await self._unmodified(job, claim, known, follow)
         if fetched.location:
             return self._redirected(claim, fetched, follow)
-        group = str(job.payload.get("source_group", ""))
-        read = await on_cpu(reading.reply_read, fetched, source_group=group, follow=follow)
+        read = await on_cpu(reading.reply_read, fetched, source_group=_group(job), follow=follow)
         return _page_outcome(job, claim, read)
 
     def _follow(self, job: JobRef, claim: Claim) -> Follow | None:
@@ -136,7 +135,8 @@ class HostWorker:
             if not _is_wanted(job, page.language):
                 result |= {"language": page.language}
                 return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=items)
-        return kinds.done(claim, outcome="unchanged", result=result, new_items=items, write=Unchanged(known.source_id))
+        write = Unchanged(known.source_id, _group(job))
+        return kinds.done(claim, outcome="unchanged", result=result, new_items=items, write=write)
 
     def _redirected(self, claim: Claim, fetched: Fetched, follow: Follow | None) -> Outcome:
         """Give the target back to the ledger, where scope, robots, guard and dedupe look at it anew."""
@@ -260,6 +260,10 @@ def _sitemap_moved(claim: Claim, url: str, location: str) -> Outcome:
     data = {name: claim.data[name] for name in ("guess", "level") if name in claim.data}
     items = [] if claim.data.get("via") else [sitemap_item(target, **data, via=[url])]
     return kinds.done(claim, outcome="redirected", result={"location": target}, new_items=items)
+
+
+def _group(job: JobRef) -> str:
+    return str(job.payload.get("source_group", ""))
 
 
 def _is_wanted(job: JobRef, language: str) -> bool:

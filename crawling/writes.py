@@ -23,6 +23,7 @@ class Unchanged:
     """The host says (304) that the page of this source is as it was."""
 
     source_id: UUID
+    source_group: str  #: of the job that asked
 
 
 @dataclass(frozen=True, slots=True)

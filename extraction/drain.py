@@ -16,7 +16,7 @@ from extraction.stores.base import VectorStore
 
 log = logging.getLogger(__name__)
 
-BATCH_CHANGES = {VectorChange.DELETE: 500, VectorChange.UPSERT: 128}
+BATCH_CHANGES = {VectorChange.DELETE: 1000, VectorChange.UPSERT: 128}
 DRAIN_SECONDS = 50.0
 OUTAGE_DELAY_SECONDS = 2.0
 

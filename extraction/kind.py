@@ -17,7 +17,7 @@ from extraction.vector_work import drain_wake
 from extraction.writes import ExtractionWrite
 from jobs import ledger, lifecycle
 from jobs.chunks import id_chunks
-from jobs.kinds import JobRef, NewItem, Outcome
+from jobs.kinds import JobKey, JobRef, NewItem, Outcome
 from jobs.models import Job, Project
 from jobs.states import ItemState, Reason
 from jobs.storable import storable
@@ -45,7 +45,7 @@ class Extract:
 
         return source_worker(lane, database)
 
-    def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
         writes = [outcome.write for outcome in outcomes if isinstance(outcome.write, ExtractionWrite)]
         hashes = _locked_hashes([write.source_id for write in writes])
         current = [write for write in writes if hashes.get(write.source_id) == write.content_hash]
@@ -111,7 +111,7 @@ def _locked_hashes(source_ids: Sequence[UUID]) -> dict[UUID, str]:
     return dict(rows.values_list("pk", "content_hash"))
 
 
-def _replace_extractions(job: JobRef, writes: Sequence[ExtractionWrite]) -> None:
+def _replace_extractions(job: JobKey, writes: Sequence[ExtractionWrite]) -> None:
     for write in writes:
         Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()
         if write.is_whole:  # groups that the schema no longer has

@@ -79,21 +79,19 @@ class OutboxLag:
     oldest_seconds: float
 
 
-_PICK = """
-    SELECT point_id FROM extraction_vectorchange
-    WHERE operation = %s AND (lease IS NULL OR lease_until < clock_timestamp())
-      AND (not_before IS NULL OR not_before <= clock_timestamp())
-    ORDER BY version LIMIT %s FOR UPDATE SKIP LOCKED
-"""
-
 # A lease that is still there has run out: its holder may be about to write, so what we write is not the last.
-_STAMP = """
-    UPDATE extraction_vectorchange
+_CLAIM = """
+    WITH picked AS MATERIALIZED (
+        SELECT point_id FROM extraction_vectorchange
+        WHERE operation = %s AND (lease IS NULL OR lease_until < clock_timestamp())
+          AND (not_before IS NULL OR not_before <= clock_timestamp())
+        ORDER BY version LIMIT %s FOR UPDATE SKIP LOCKED)
+    UPDATE extraction_vectorchange c
     SET lease = %s, lease_until = clock_timestamp() + make_interval(secs => %s),
-        late_write_until = CASE WHEN lease IS NULL THEN late_write_until
+        late_write_until = CASE WHEN c.lease IS NULL THEN c.late_write_until
                                 ELSE clock_timestamp() + make_interval(secs => %s) END
-    WHERE point_id = ANY(%s)
-    RETURNING point_id, version, COALESCE(late_write_until > clock_timestamp(), false)
+    WHERE c.point_id = ANY(ARRAY(SELECT point_id FROM picked))
+    RETURNING c.point_id, c.version, COALESCE(c.late_write_until > clock_timestamp(), false)
 """
 
 
@@ -111,12 +109,10 @@ def changes_claim(
 def _claim(operation: str, limit: int, lease_seconds: float, grace_seconds: float) -> Batch | None:
     lease, now = uuid4(), time.monotonic()
     with connection.cursor() as cursor:
-        cursor.execute(_PICK, [operation, limit])
-        picked = [row[0] for row in cursor.fetchall()]
-        if not picked:
-            return None
-        cursor.execute(_STAMP, [lease, lease_seconds, grace_seconds, picked])
+        cursor.execute(_CLAIM, [operation, limit, lease, lease_seconds, grace_seconds])
         changes = {row[0]: Change(*row) for row in cursor.fetchall()}
+    if not changes:
+        return None
     return Batch(lease, lease_seconds, grace_seconds, now + lease_seconds, changes)
 
 

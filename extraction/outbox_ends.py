@@ -25,17 +25,17 @@ _DELAY = "clock_timestamp() + make_interval(secs => %(delay)s::float8)"
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is written: `same` where the version still is the claimed one, `newer` where another one came."""
+    """What is written of the held changes: `same` where the version still is the claimed one, else `newer`."""
 
     same: str
-    newer: str = f"UPDATE extraction_vectorchange SET {_FREE} WHERE point_id = ANY(%(ids)s)"  # noqa: S608
+    newer: str = f"UPDATE extraction_vectorchange SET {_FREE}"  # noqa: S608  constants only
 
 
 def _update(assignments: str) -> str:
-    return f"UPDATE extraction_vectorchange SET {_FREE}, {assignments} WHERE point_id = ANY(%(ids)s)"  # noqa: S608
+    return f"UPDATE extraction_vectorchange SET {_FREE}, {assignments}"  # noqa: S608  constants only
 
 
-REMOVE = Ending("DELETE FROM extraction_vectorchange WHERE point_id = ANY(%(ids)s)")
+REMOVE = Ending("DELETE FROM extraction_vectorchange")
 REPEAT = Ending(_update("not_before = late_write_until, attempts = 0, last_error = ''"))
 RELEASE = Ending(
     _update(f"not_before = {_DELAY}, last_error = %(error)s, {_LATE}"),
@@ -55,10 +55,17 @@ TURN = Ending(
     )
 )
 
-_HELD = """
-    SELECT c.point_id, c.version = d.version FROM extraction_vectorchange c
-    JOIN unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS d(id, version) ON d.id = c.point_id
-    WHERE c.lease = %(lease)s ORDER BY c.point_id FOR UPDATE OF c
+# Probe by probe and with arrays, so that no statistics can turn it into a join that reads the whole outbox: that
+# cost 160 ms for 1,000 changes instead of 9. The ids come sorted: the order in which changes are locked.
+_END = """
+    WITH held AS MATERIALIZED (
+        SELECT c.point_id AS id, c.version = d.version AS is_same
+        FROM unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS d(id, version) CROSS JOIN LATERAL (
+            SELECT point_id, version FROM extraction_vectorchange
+            WHERE point_id = d.id AND lease = %(lease)s FOR UPDATE {skip}) AS c),
+    same AS ({same} WHERE point_id = ANY(ARRAY(SELECT id FROM held WHERE is_same))),
+    newer AS ({newer} WHERE point_id = ANY(ARRAY(SELECT id FROM held WHERE NOT is_same)))
+    SELECT id, is_same FROM held
 """
 
 
@@ -96,17 +103,15 @@ def _end_held(
     lease: UUID, versions: Mapping[UUID, int], how: Ending, parameters: Mapping[str, Any], *, must_wait: bool
 ) -> dict[bool, set[UUID]]:
     """Return the ids that were ended: True → as meant, False → they had a newer version."""
-    asked: dict[str, Any] = {"lease": lease, "ids": list(versions), "versions": list(versions.values())}
+    asked = {**parameters, "lease": lease, "ids": list(versions), "versions": list(versions.values())}
+    statement = _END.format(skip="" if must_wait else "SKIP LOCKED", same=how.same, newer=how.newer)
     found: dict[bool, set[UUID]] = {True: set(), False: set()}
     with connection.cursor() as cursor:
         if must_wait:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-        cursor.execute(_HELD + ("" if must_wait else " SKIP LOCKED"), asked)
+        cursor.execute(statement, asked)
         for id, is_same in cursor.fetchall():
             found[is_same].add(id)
-        for is_same, statement in ((True, how.same), (False, how.newer)):
-            if found[is_same]:
-                cursor.execute(statement, {**parameters, "ids": list(found[is_same])})
     return found
 
 

@@ -25,8 +25,8 @@ class SourceKnowledge:
     def store(self, *, project_id: UUID, job_id: UUID, prepared: Mapping[UUID, Any]) -> None:
         """Replace the passages of new or changed sources; extractions from the former content go."""
         source_ids = list(prepared)
-        Extraction.objects.filter(source_id__in=source_ids).delete()
-        Passage.objects.filter(source_id__in=source_ids).delete()
+        Extraction.objects.filter(source_id__any=source_ids).delete()
+        Passage.objects.filter(source_id__any=source_ids).delete()
         rows = [
             _passage(project_id, job_id, source_id, chunk) for source_id, chunks in prepared.items() for chunk in chunks
         ]
@@ -39,16 +39,17 @@ class SourceKnowledge:
         job_id: the job whose cleanup this is. Points that other jobs made of these sources go with it, so their
         changes get its name: its cleanup is over only when they have reached the store.
         """
-        extractions = Extraction.objects.filter(source_id__in=source_ids)
-        passages = Passage.objects.filter(source_id__in=source_ids)
+        extractions = Extraction.objects.filter(source_id__any=source_ids)
+        passages = Passage.objects.filter(source_id__any=source_ids)
         made_by_others = [] if job_id is None else list(extractions.exclude(job_id=job_id).values_list("pk", flat=True))
         numbers = {"extractions": extractions.delete()[0], "passages": passages.delete()[0]}
-        VectorChange.objects.filter(point_id__in=made_by_others).update(job_id=job_id)
+        VectorChange.objects.filter(point_id__any=made_by_others).update(job_id=job_id)
+        drain_wake()
         return numbers
 
     def hand_over(self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None) -> None:
         """Give the passages of sources that stay to a job that still holds them, or to the project alone."""
-        Passage.objects.filter(source_id__in=source_ids, job_id__in=from_job_ids).update(job_id=to_job_id)
+        Passage.objects.filter(source_id__any=source_ids, job_id__in=from_job_ids).update(job_id=to_job_id)
 
 
 def _passage(project_id: UUID, job_id: UUID, source_id: UUID, chunk: Chunk) -> Passage:

@@ -42,7 +42,8 @@ class VectorOwner:
         _drain(VectorChange.DELETE)
         if _stored(job_ids):
             _drain(VectorChange.UPSERT)  # rows that now belong to another job still say the old one in the store
-        if _stored(job_ids) and not outbox.changes_left(job_ids):
+        # In this order: another drainer takes points out of the store first and changes out of the outbox then.
+        if not outbox.changes_left(job_ids) and _stored(job_ids):
             audit.audit(fix=True)
             _drain(VectorChange.UPSERT)
             _drain(VectorChange.DELETE)

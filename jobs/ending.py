@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.db.transaction import atomic
 
 from jobs import kinds, ledger, wake
+from jobs.lanes import job_ref
 from jobs.states import ItemState, JobStatus, Reason
 from jobs.transactions import LockedJob, job_lock, job_move, retried
 
@@ -58,13 +59,13 @@ def job_end(
     facts: dict[str, Any] = {}
     if to is JobStatus.CANCELLED:
         if counted is None:
-            pending_skip(job.ref.id)
+            pending_skip(job.key.id)
     else:
         facts, trouble = _completed(job)
         if trouble:
             to = JobStatus.FAILED
             fields["error"] = trouble
-    counted = counted or ledger.counts(job.ref.id)
+    counted = counted or ledger.counts(job.key.id)
     fields.setdefault("error", _explained(counted) if to is JobStatus.FAILED else "")
     job_move(
         job,
@@ -78,7 +79,7 @@ def job_end(
         **fields,
     )
     if job.delete_requested_at is not None:
-        wake.removal_wake(job.ref.id)
+        wake.removal_wake(job.key.id)
     return to
 
 
@@ -86,11 +87,11 @@ def _completed(job: LockedJob) -> tuple[dict[str, Any], str]:
     """Return the kind's facts, and what went wrong: a kind that cannot complete must not keep its job for ever."""
     try:
         with atomic():
-            return kinds.get(job.ref.kind).complete(job.ref), ""
+            return kinds.get(job.key.kind).complete(job_ref(job.key.id)), ""
     except (OperationalError, InterfaceError):
         raise  # the database's trouble, not the kind's: the whole end is tried again
     except Exception as error:
-        log.exception("job_completion_failed", extra={"job_id": str(job.ref.id)})
+        log.exception("job_completion_failed", extra={"job_id": str(job.key.id)})
         return {}, f"Its items are done, but what should follow failed: {type(error).__name__}: {error}"
 
 
@@ -106,10 +107,10 @@ def pending_skip(job_id: UUID, reason: Reason = Reason.CANCELLED) -> int:
 
 
 def _skip_beyond_limit(job: LockedJob) -> None:
-    if job.page_limit is None or _claimed(job.ref.id):
+    if job.page_limit is None or _claimed(job.key.id):
         return
-    if ledger.pages_taken(job.ref.id) >= job.page_limit:
-        pending_skip(job.ref.id, Reason.LIMIT)
+    if ledger.pages_taken(job.key.id) >= job.page_limit:
+        pending_skip(job.key.id, Reason.LIMIT)
 
 
 def _remaining(job_id: UUID) -> bool:

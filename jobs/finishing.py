@@ -16,7 +16,7 @@ from jobs.owners import ArtifactOwner, Removed
 from jobs.states import FINISHED_JOB, JobStatus
 from jobs.transactions import LockedJob, event_record, job_lock, job_move, retried
 
-CHUNK = 1000
+CHUNK = 2000
 ITEM_CHUNK = 5000
 PATIENCE_SECONDS = 30.0  # for the vector store to confirm; after it, healing sends the actor again
 
@@ -63,7 +63,7 @@ def _finish(job_id: UUID) -> bool:
             while retried(partial(_adopt_chunk, owner, job_id)):
                 pass
         for ids in id_chunks(WorkItem.objects.filter(job_id=job_id), size=ITEM_CHUNK):
-            WorkItem.objects.filter(pk__in=ids)._raw_delete("default")
+            WorkItem.objects.filter(pk__any=ids)._raw_delete("default")
         retried(partial(_delete_row, job_id))
     return True
 
@@ -106,7 +106,7 @@ def _confirm_gone(job_id: UUID) -> None:
             if time.monotonic() > deadline:
                 raise StillThere(f"{owner.name} still holds {left} artifacts of job {job_id}.", left=left)
             time.sleep(pause_seconds)  # another drainer holds them, or a late write is being waited for
-            pause_seconds = min(1.0, pause_seconds * 2)
+            pause_seconds = min(0.25, pause_seconds * 2)
             owner.work_off([job_id])
 
 

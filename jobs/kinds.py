@@ -13,12 +13,18 @@ from jobs.states import ItemState, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class JobRef:
-    """What a worker may know of a job: plain values, no row."""
+class JobKey:
+    """Which job it is. What settling may know: a payload can hold thousands of URLs, too many to read each time."""
 
     id: UUID
     project_id: UUID
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef(JobKey):
+    """What a worker may know of a job: plain values, no row."""
+
     payload: dict[str, Any]
 
 
@@ -159,7 +165,7 @@ class Kind(Protocol):
         """Return the worker for one slice of `lane`; `database` runs functions on the database thread."""
         ...
 
-    def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
         """Write the results of claims still held, inside the settling transaction.
 
         The job row and the items are locked. Returns the outcomes to record, one per claim given.

@@ -115,7 +115,7 @@ def refuse_active(job: LockedJob, what: str, *, hint: str = "") -> None:
     if job.status not in ACTIVE_JOB:
         return
     if job.status is JobStatus.CANCELLING and job.cancel_requested_at is not None:
-        in_flight = ledger.counts(job.ref.id).states.get(ItemState.CLAIMED.value, 0)
+        in_flight = ledger.counts(job.key.id).states.get(ItemState.CLAIMED.value, 0)
         detail = (
             f"The job has been cancelling since {job.cancel_requested_at:%Y-%m-%d %H:%M:%S} UTC with {in_flight} items"
             f" in flight; it can be {what} as soon as its status is cancelled, in a few seconds. Cancel it with"
@@ -185,4 +185,4 @@ def empty_removal() -> dict[str, dict[str, int]]:
 
 def _record(job: LockedJob, action: str, actor: str, reason: str) -> None:
     status = job.status.value
-    event_record(job.ref.id, action=action, actor=actor, reason=reason, from_status=status, to_status=status)
+    event_record(job.key.id, action=action, actor=actor, reason=reason, from_status=status, to_status=status)

@@ -88,7 +88,7 @@ def _items(job: LockedJob, reasons: tuple[str, ...], hosts: tuple[str, ...]) -> 
     wanted = Q(state=ItemState.FAILED.value)
     if job.status is JobStatus.CANCELLED:
         wanted |= Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value)
-    items = WorkItem.objects.filter(wanted, job_id=job.ref.id)
+    items = WorkItem.objects.filter(wanted, job_id=job.key.id)
     if reasons:
         items = items.filter(reason__in=reasons)
     if hosts:

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.transaction import atomic
 
 from jobs import kinds, ledger
 from jobs.kinds import NewItem, Outcome
@@ -72,31 +71,29 @@ def _settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
     job = job_lock(job_id)
     if job is None or job.status not in SETTLING_JOB:
         return Settled(0, tuple(outcome.claim.id for outcome in outcomes))
-    held_ids = _held(outcomes)
-    held = [outcome for outcome in outcomes if outcome.claim.id in held_ids]
-    lost = tuple(outcome.claim.id for outcome in outcomes if outcome.claim.id not in held_ids)
+    leases = _leases_locked(outcomes)
+    held = [outcome for outcome in outcomes if leases.get(outcome.claim.id) == outcome.claim.lease]
+    lost = tuple(outcome.claim.id for outcome in outcomes if leases.get(outcome.claim.id) != outcome.claim.lease)
     if not held:
         return Settled(0, lost)
-    final = [_decided(outcome, job) for outcome in held]
-    with atomic():  # so that a refused value leaves the outer transaction usable
-        final = kinds.get(job.ref.kind).settle(job.ref, final)
-        _write(final)
-        _grow(job, final)
+    final = kinds.get(job.key.kind).settle(job.key, [_decided(outcome, job) for outcome in held])
+    _write(final)
+    _grow(job, final)
     return Settled(len(final), lost)
 
 
-def _held(outcomes: Sequence[Outcome]) -> set[int]:
-    """Return the ids of the claims still held, their rows locked in id order."""
+def _leases_locked(outcomes: Sequence[Outcome]) -> dict[int, UUID | None]:
+    """Return the lease each claimed item has now, the rows locked in id order.
+
+    Only a claimed row has a lease (a CHECK says so). Asking for the state as well would tempt the planner into the
+    index of claimed rows, of which it expects none and meets all that were claimed since the last vacuum.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT w.id FROM jobs_workitem w
-            JOIN unnest(%s::bigint[], %s::uuid[]) AS d(id, lease) ON w.id = d.id AND w.lease = d.lease
-            WHERE w.state = 'claimed' ORDER BY w.id FOR UPDATE OF w
-            """,
-            [[outcome.claim.id for outcome in outcomes], [outcome.claim.lease for outcome in outcomes]],
+            "SELECT id, lease FROM jobs_workitem WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+            [[outcome.claim.id for outcome in outcomes]],
         )
-        return {row[0] for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def _decided(outcome: Outcome, job: LockedJob) -> Outcome:
@@ -119,41 +116,43 @@ def _decided(outcome: Outcome, job: LockedJob) -> Outcome:
 
 _WRITE = """
     UPDATE jobs_workitem AS w
-    SET state = d.state, outcome = d.outcome, result = d.result::jsonb,
+    SET state = d.state, outcome = d.outcome, result = d.result,
         reason = CASE WHEN d.state = 'pending' THEN '' ELSE d.reason END,
         attempts = w.attempts + d.burnt, waited_seconds = w.waited_seconds + d.waited,
         not_before = clock_timestamp() + make_interval(secs => d.delay),
         lease = NULL, lease_until = NULL,
         finished_at = CASE WHEN d.state = 'pending' THEN NULL ELSE clock_timestamp() END
-    FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
-                %s::float[]) AS d(id, lease, state, reason, outcome, result, burnt, waited, delay)
-    WHERE w.id = d.id AND w.state = 'claimed' AND w.lease = d.lease
+    FROM json_to_recordset(%s::json) AS d(id bigint, lease uuid, state text, reason text, outcome text, result jsonb,
+                                          burnt int, waited int, delay float8)
+    WHERE w.id = d.id AND w.lease = d.lease
 """
 
 
 def _write(outcomes: Sequence[Outcome]) -> None:
-    """Write the ends; `not_before` stays NULL where no delay is given, since NULL + now is NULL."""
-    rows = [_row(outcome) for outcome in outcomes]
+    """Write the ends; `not_before` stays NULL where no delay is given, since NULL + now is NULL.
+
+    One JSON document carries them all: half the time of an array for each column.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_WRITE, [json.dumps([_row(outcome) for outcome in outcomes])])
         if cursor.rowcount != len(outcomes):
             raise AssertionError(f"{len(outcomes)} claims were locked but {cursor.rowcount} were written")
 
 
-def _row(outcome: Outcome) -> tuple[Any, ...]:
+def _row(outcome: Outcome) -> dict[str, Any]:
     waiting = outcome.state is ItemState.PENDING
     delay = outcome.retry_after_seconds if waiting else None
-    return (
-        outcome.claim.id,
-        outcome.claim.lease,
-        outcome.state.value,
-        outcome.reason,
-        outcome.outcome,
-        json.dumps(storable(outcome.result)),
-        int(outcome.burns_attempt),
-        int(delay or 0) if waiting and not outcome.burns_attempt else 0,
-        delay,
-    )
+    return {
+        "id": outcome.claim.id,
+        "lease": str(outcome.claim.lease),
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "outcome": outcome.outcome,
+        "result": storable(outcome.result),
+        "burnt": int(outcome.burns_attempt),
+        "waited": int(delay or 0) if waiting and not outcome.burns_attempt else 0,
+        "delay": delay,
+    }
 
 
 def _grow(job: LockedJob, outcomes: Sequence[Outcome]) -> None:
@@ -165,4 +164,4 @@ def _grow(job: LockedJob, outcomes: Sequence[Outcome]) -> None:
             if known is None or item.rank < known.rank:
                 new[item.key] = item
     if new:
-        ledger.items_add(job.ref.id, list(new.values()))
+        ledger.items_grow(job, list(new.values()))

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
-from jobs.kinds import JobRef
+from jobs.kinds import JobKey
 from jobs.models import Job, JobEvent
 from jobs.states import JOB_MOVES, JobStatus
 
@@ -42,7 +42,7 @@ def retried(work: Callable[[], Result]) -> Result:
 class LockedJob:
     """A job row locked by this transaction, read after the lock was granted."""
 
-    ref: JobRef
+    key: JobKey
     status: JobStatus
     page_limit: int | None
     started_at: datetime | None
@@ -58,36 +58,20 @@ def job_lock(job_id: UUID) -> LockedJob | None:
     The lock lets foreign keys to the job be checked meanwhile (FOR NO KEY UPDATE). It is the first lock of
     every writer: job, then items by id, then sources by key, then vector changes by point id.
     """
-    row = (
-        Job.objects.select_for_update(no_key=True)
-        .filter(pk=job_id)
-        .values(
-            "project_id",
-            "kind",
-            "payload",
-            "status",
-            "page_limit",
-            "started_at",
-            "cancel_requested_at",
-            "cleanup_requested_at",
-            "cleaned_at",
-            "delete_requested_at",
-        )
-        .order_by()
-        .first()
-    )
+    with connection.cursor() as cursor:  # written out: it runs several times for every batch of items
+        cursor.execute(_LOCK, [job_id])
+        row = cursor.fetchone()
     if row is None:
         return None
-    return LockedJob(
-        ref=JobRef(job_id, row["project_id"], row["kind"], row["payload"]),
-        status=JobStatus(row["status"]),
-        page_limit=row["page_limit"],
-        started_at=row["started_at"],
-        cancel_requested_at=row["cancel_requested_at"],
-        cleanup_requested_at=row["cleanup_requested_at"],
-        cleaned_at=row["cleaned_at"],
-        delete_requested_at=row["delete_requested_at"],
-    )
+    project_id, kind, status, *rest = row
+    return LockedJob(JobKey(job_id, project_id, kind), JobStatus(status), *rest)
+
+
+_LOCK = """
+    SELECT project_id, kind, status, page_limit, started_at, cancel_requested_at, cleanup_requested_at, cleaned_at,
+           delete_requested_at
+    FROM jobs_job WHERE id = %s FOR NO KEY UPDATE
+"""
 
 
 def job_move(
@@ -106,10 +90,10 @@ def job_move(
     """
     if to not in JOB_MOVES[job.status]:
         raise ValueError(f"a job never moves from {job.status} to {to}")
-    moved = Job.objects.filter(pk=job.ref.id, status=job.status.value).update(status=to.value, **fields)
+    moved = Job.objects.filter(pk=job.key.id, status=job.status.value).update(status=to.value, **fields)
     if moved:
         event_record(
-            job.ref.id,
+            job.key.id,
             action=action,
             actor=actor,
             reason=reason,

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 
 def fence_remove() -> None:
@@ -16,14 +17,14 @@ def fence_remove() -> None:
     from jobs.kinds import Outcome
     from jobs.states import JobStatus
 
-    def held_by_anybody(outcomes: Sequence[Outcome]) -> set[int]:
-        return {outcome.claim.id for outcome in outcomes}
+    def held_by_anybody(outcomes: Sequence[Outcome]) -> dict[int, UUID]:
+        return {outcome.claim.id: outcome.claim.lease for outcome in outcomes}
 
-    fence = " AND w.state = 'claimed' AND w.lease = d.lease"
+    fence = " AND w.lease = d.lease"
     if fence not in settling._WRITE:
         raise AssertionError("the settling statement has another fence now; take that one out")
     changes: dict[str, Any] = {
-        "_held": held_by_anybody,
+        "_leases_locked": held_by_anybody,
         "_WRITE": settling._WRITE.replace(fence, ""),
         "SETTLING_JOB": frozenset(JobStatus),
     }

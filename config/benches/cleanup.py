@@ -1,22 +1,26 @@
 """Bench `cleanup`: a large job is cleaned up, rows and points, beside a bare SQL DELETE of as many rows."""
 
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from config.benches import Measured
-from config.benches.cleanup_clock import RowsClock
 from config.benches.cleanup_memory import Memory
 from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
+from config.benches.commands import CommandFailed
+from config.benches.running import Running, running_up
 from extraction import bindings
-from jobs import owners
-from jobs.errors import Unavailable
-from jobs.finishing import StillThere, removal_finish
-from jobs.removal import job_cleanup, receipt_read
+from jobs.models import Job
+from jobs.projects import DEFAULT_PROJECT, project_named
 
-TRIES = 10  #: the actor gives up when the store has not confirmed within half a minute, and is sent again
+GIVE_UP_SECONDS = 900.0
+POLL_SECONDS = 0.25
+PROMISED_RATIO = 2.0
+PROMISED_GROWTH_MB = 50.0
 
 _BARE = (
     "DELETE FROM extraction_extraction WHERE job_id = %s",
@@ -32,54 +36,56 @@ _LEFT = """
 
 
 def run(sources: int = 100_000) -> Measured:
-    """Return how long the cleanup took, in all and for its rows alone, and what it left; good if that is nothing.
+    """Return how long a running server took to clean the job up, rows and points, and what it left.
 
-    A bare DELETE leaves the points alone, so `rows_ratio` compares like with like and `ratio` the whole.
+    A bare DELETE leaves the points alone; the ratio holds that against us. Memory is the server's.
     """
-    clock = RowsClock()
-    owners.register(clock)
     job_id = job_fill(1, sources=sources)
-    filling = time.monotonic()
     points_before = points_fill(job_id)
-    filled_seconds = time.monotonic() - filling
-    memory = Memory()
-    began = time.monotonic()
-    receipt = _cleaned(job_id)
-    seconds = time.monotonic() - began
-    growth_mb = memory.growth_mb()
+    bindings.close()  # the server opens the store now
+    with running_up() as server:
+        # A first search opens the store and the embedder: what they take is not the cleanup's.
+        server.ask("POST", f"/projects/{project_named(DEFAULT_PROJECT)}/search", {"query": "anything"})
+        memory = Memory(server.process_id)
+        receipt = _cleaned(server, job_id)
+        growth_mb = memory.growth_mb()
     points_left, rows_left = bindings.store().count(job_ids=[job_id]), _rows_left(job_id)
     bindings.close()
-    bare_seconds = _bare_seconds(sources)
-    rows_seconds = clock.rows_gone_at - began
+    seconds, bare_seconds = _seconds(job_id), _bare_seconds(sources)
     figures: dict[str, Any] = {
         "sources": sources,
         "extractions": sources * EXTRACTIONS_PER_SOURCE,
         "seconds": round(seconds, 2),
-        "rows_seconds": round(rows_seconds, 2),
         "bare_seconds": round(bare_seconds, 2),
         "ratio": round(seconds / bare_seconds, 2),
-        "rows_ratio": round(rows_seconds / bare_seconds, 2),
         "rss_growth_mb": round(growth_mb, 1),
         "points_before": points_before,
         "points_left": points_left,
         "rows_left": rows_left,
-        "points_filled_s": round(filled_seconds, 1),
         "receipt": receipt,
     }
-    return Measured(figures, points_before > 0 == points_left == rows_left)
+    is_good = points_before > 0 == points_left == rows_left
+    is_good &= seconds <= PROMISED_RATIO * bare_seconds and growth_mb <= PROMISED_GROWTH_MB
+    return Measured(figures, is_good)
 
 
-def _cleaned(job_id: UUID) -> dict[str, dict[str, int]]:
-    """Clean the job up as its actor does, sent again where that gives up; return the receipt's numbers."""
-    receipt = job_cleanup(job_id=job_id, actor="bench")
-    for attempt in range(1, TRIES + 1):
-        try:
-            removal_finish(job_id)
-            break
-        except (StillThere, Unavailable):
-            if attempt == TRIES:
-                raise
-    return receipt_read(receipt).removal
+def _cleaned(server: Running, job_id: UUID) -> dict[str, Any]:
+    """Ask the server to clean the job up; return the receipt once it has. Raises: CommandFailed."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    server.ask("POST", f"/jobs/{job_id}/cleanup", {})
+    while Job.objects.filter(pk=job_id, cleaned_at__isnull=True).exists():
+        if time.monotonic() > give_up:
+            raise CommandFailed(f"The job was not cleaned up within {GIVE_UP_SECONDS:.0f} s.")
+        time.sleep(POLL_SECONDS)
+    receipt: dict[str, Any] = Job.objects.values_list("removal", flat=True).get(pk=job_id)
+    return receipt
+
+
+def _seconds(job_id: UUID) -> float:
+    """Return the seconds from the request to its end, both by the database's clock."""
+    times = Job.objects.filter(pk=job_id).annotate(took=F("cleaned_at") - F("cleanup_requested_at"))
+    took: timedelta = times.values_list("took", flat=True).get()
+    return took.total_seconds()
 
 
 def _rows_left(job_id: UUID) -> int:

@@ -12,7 +12,7 @@ from django.db import connection
 from config.benches import Measured
 from jobs import kinds, ledger, lifecycle, settling
 from jobs.ending import job_end_if_done
-from jobs.kinds import JobRef, NewItem, Outcome, Worker
+from jobs.kinds import JobKey, JobRef, NewItem, Outcome, Worker
 from jobs.projects import DEFAULT_PROJECT, project_named
 from jobs.transactions import job_start
 
@@ -36,7 +36,7 @@ class Bench:
         """Refuse: the bench claims and settles itself."""
         raise AssertionError("no slice serves the bench's lane")
 
-    def settle(self, job: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
         """Write nothing of its own."""
         return outcomes
 

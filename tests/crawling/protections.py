@@ -73,7 +73,9 @@ PROTECTIONS = [
         "source-cleanup-locks",
         "A cleanup locks the sources before it decides who else holds them.",
         "test_storing.py::test_a_source_linked_while_its_cleanup_waits_is_kept",
-        Change(ARTIFACTS, "Source.objects.select_for_update().filter(pk__in=ids)", "Source.objects.filter(pk__in=ids)"),
+        Change(
+            ARTIFACTS, "Source.objects.select_for_update().filter(pk__any=ids)", "Source.objects.filter(pk__any=ids)"
+        ),
     ),
     rule(
         "source-cleanup-new-statement",
@@ -88,12 +90,8 @@ PROTECTIONS = [
         ),
         Change(
             ARTIFACTS,
-            "        shared = _other_holders(job_id, locked)\n"
-            '        SourceHold.objects.filter(job_id=job_id, source_id__in=locked)._raw_delete("default")\n'
-            "        adopted = ",
-            "        shared = before\n"
-            '        SourceHold.objects.filter(job_id=job_id, source_id__in=locked)._raw_delete("default")\n'
-            "        adopted = ",
+            "        shared = _other_holders(job_id, list(locked))\n",
+            "        shared = before\n",
         ),
     ),
     rule(

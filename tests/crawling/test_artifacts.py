@@ -22,7 +22,8 @@ pytestmark = pytest.mark.django_db
 SOURCES, CHUNK = 3000, 1000
 #: All that a removal may read of these tables: keys, never what is bulky or everything.
 KEY = r'"\w+"\."(id|source_id|job_id|url)"( AS "\w+")?'
-READ = re.compile(rf'^SELECT (DISTINCT )?({KEY}|COUNT\(\*\) AS "__count"|1 AS "a")(, {KEY})* FROM')
+ADOPTED = r'"crawling_source"."adopted_at" AS "adopted_at"'
+READ = re.compile(rf'^SELECT (DISTINCT )?({KEY}|COUNT\(\*\) AS "__count"|1 AS "a")(, ({KEY}|{ADOPTED}))* FROM')
 BULKY = ("body", "text", "headers", "data", "evidence", "context", "payload", "result")
 
 

@@ -85,7 +85,8 @@ def test_pages_unmodified_and_gone_ones_are_locked_in_one_order(project: Project
     known = {path: row.pk for path, row in sources(project).items()}
 
     def unmodified(job: JobRef, path: str) -> Outcome:
-        return kinds.done(claim_of(job, f"http://h.test{path}"), outcome="unchanged", write=Unchanged(known[path]))
+        write = Unchanged(known[path], "")
+        return kinds.done(claim_of(job, f"http://h.test{path}"), outcome="unchanged", write=write)
 
     one = [fetched(first, "/z", text="new"), unmodified(first, "/a")]
     two = [fetched(second, "/a", text="new"), unmodified(second, "/z")]
@@ -166,7 +167,7 @@ def test_a_source_linked_while_its_cleanup_waits_is_kept(project: Project, in_th
 def test_an_unmodified_source_that_is_gone_is_fetched_again(project: Project) -> None:
     job = make_job(project)
     claim = claim_of(job, "http://h.test/a")
-    outcome = kinds.done(claim, outcome="unchanged", new_items=[kinds.NewItem("x", "l")], write=Unchanged(uuid4()))
+    outcome = kinds.done(claim, outcome="unchanged", new_items=[kinds.NewItem("x", "l")], write=Unchanged(uuid4(), ""))
     with transaction.atomic():
         [final] = storing.pages_store(job, [outcome])
     assert (final.state, final.outcome, final.burns_attempt) == (ItemState.PENDING, "", False)

@@ -1,5 +1,6 @@
 """Adding, claiming, extending, releasing and counting."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
@@ -243,14 +244,28 @@ def test_cancel_counts_add_up(make_job: MakeJob) -> None:
 
 
 def test_a_claim_walks_the_rank_index_only(make_job: MakeJob) -> None:
-    """However many items are settled, a claim reads none of them."""
+    """However many items are settled, a claim reads none of them, neither to choose the job nor to pick."""
     job = make_job(2500)
     WorkItem.objects.filter(key__lt="item-2", job=job).update(state="done", finished_at=timezone.now())
+    asked = {"lane": lane_id(), "job": job.pk, "lost": False, "limit": 16, "without": []}
+    stamp = {"lease": job.pk, "seconds": 30}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_workitem")
-        picked = ledger._PICK.replace("%(lane)s", str(lane_id())).replace("%(job)s", f"'{job.pk}'")
-        picked = picked.replace("%(lost)s", "false").replace("%(limit)s", "16")
-        cursor.execute("EXPLAIN " + picked)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "item_claim" in plan
-    assert "Sort" not in plan
+        for statement in (ledger._NEXT_JOB, ledger._CLAIM):
+            cursor.execute("EXPLAIN " + statement, {**asked, **stamp})
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "item_claim" in plan
+            assert "Seq Scan on jobs_workitem" not in plan
+            assert "Join" not in plan.replace("Nested Loop", "")
+
+
+def test_choosing_the_job_does_not_read_what_waits(make_job: MakeJob) -> None:
+    """One probe of the index a job, not a join with every pending item."""
+    make_job(5000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_workitem")
+        asked = {"lane": lane_id(), "lost": False, "without": []}
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + ledger._NEXT_JOB, asked)
+        plan = cursor.fetchone()[0]
+    top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 20

@@ -73,24 +73,6 @@ def test_a_skipped_item_is_never_claimed(make_job: MakeJob, in_thread: InThread)
     assert states(job) == {"skipped": 3}
 
 
-def test_the_stamp_itself_refuses_a_skipped_item(make_job: MakeJob, in_thread: InThread) -> None:
-    """Even an UPDATE that already waits for the row looks at its state again."""
-    job = make_job(1)
-    row = item(job)
-
-    def stamp() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(ledger._STAMP, [str(job.pk), 60.0, [row.pk]])
-            return int(cursor.rowcount)
-
-    with transaction.atomic():
-        lifecycle.job_cancel(job_id=job.pk)
-        waiting = in_thread(stamp)
-        waiting.wait_blocked()
-    assert waiting.result() == 0
-    assert item(job).state == "skipped"
-
-
 def test_a_claim_that_came_first_is_counted_by_the_cancel(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(5)
     with transaction.atomic():

@@ -1,0 +1,28 @@
+"""The lookup `any`: `filter(pk__any=ids)` sends all ids as one array.
+
+`pk__in=ids` makes one parameter of each: with 1,000 ids, building and parsing the statement takes longer than
+its work. Only for ids (integers, UUIDs): their text needs no quoting inside an array.
+"""
+
+from typing import Any
+
+from django.db.models import Field, ForeignKey, Lookup
+from django.db.models.sql.compiler import SQLCompiler
+
+
+@ForeignKey.register_lookup  # relations do not inherit the lookups of fields
+@Field.register_lookup
+class AnyOf(Lookup):
+    """Is true for rows whose id is among those given."""
+
+    lookup_name = "any"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        """Return `column = ANY(…)` and its parameters."""
+        column, parameters = self.process_lhs(compiler, connection)
+        field = self.lhs.output_field
+        kind = getattr(field, "target_field", field).rel_db_type(connection)
+        if kind not in ("uuid", "bigint", "integer"):
+            raise TypeError(f"`any` takes ids, and {field.name} is of type {kind}")
+        return f"{column} = ANY(%s::{kind}[])", (*parameters, "{" + ",".join(map(str, self.rhs)) + "}")
