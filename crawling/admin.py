@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from crawling.models import Host, Source, SourceContent
 from jobs import admin_cells
-from jobs.admin_tables import BigTableAdmin, QuarryAdmin
+from jobs.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
 
 TEXT_SHOWN_CHARACTERS = 20_000
 ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
@@ -28,7 +28,7 @@ class SourceAdmin(BigTableAdmin):
 
     list_display = ("page", "status_badge", "source_group", "language", "size", "fetched_at")
     list_display_links = None
-    list_filter = ("status", "project")
+    list_filter = ("status", ("project", ProjectFilter))
     list_select_related = ("project",)
     search_fields = ("=url", "=content_hash")
     search_help_text = "A whole URL or content hash"

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from extraction.models import Extraction, Passage, SchemaVersion, VectorChange
 from jobs import admin_cells
-from jobs.admin_tables import BigTableAdmin, ReadOnlyAdmin
+from jobs.admin_tables import BigTableAdmin, ProjectFilter, ReadOnlyAdmin
 
 PREVIEW_CHARACTERS = 160
 
@@ -22,7 +22,7 @@ class ExtractionAdmin(BigTableAdmin):
 
     list_display = ("group", "source_link", "confidence_bar", "schema_number", "extracted_at")
     list_display_links = None
-    list_filter = ("project",)
+    list_filter = (("project", ProjectFilter),)
     list_select_related = ("source", "schema_version")
     deferred = ("data", "evidence", "ungrounded", "notes", "schema_version__schema")
     search_fields = ("=field_group", "=source__url")
@@ -91,7 +91,7 @@ class PassageAdmin(BigTableAdmin):
 
     list_display = ("beginning", "headings", "source_link", "ordinal", "length")
     list_display_links = None
-    list_filter = ("project",)
+    list_filter = (("project", ProjectFilter),)
     list_select_related = ("source",)
     deferred = ("text", "context")
     search_fields = ("=source__url",)
@@ -136,7 +136,7 @@ class SchemaVersionAdmin(ReadOnlyAdmin):
 
     list_display = ("project", "number", "created_at", "created_by")
     list_display_links = ("project", "number")
-    list_filter = ("project",)
+    list_filter = (("project", ProjectFilter),)
     list_select_related = ("project", "created_by")
     ordering = ("project__name", "-number")
     show_full_result_count = False

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import admin_cells, kinds, previews
-from jobs.admin_tables import EstimatedPaginator, ReadOnlyAdmin
+from jobs.admin_tables import EstimatedPaginator, ProjectFilter, ReadOnlyAdmin
 from jobs.confirmed_actions import ConfirmedAction, ConfirmedActionsAdmin, PreviewTable
 from jobs.job_actions import JOB_ACTIONS
 from jobs.models import Job, JobEvent, WorkItem
@@ -64,7 +64,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
     confirmed_actions = JOB_ACTIONS
     list_display = ("name", "status_badge", "progress_bar", "project", "created", "duration")
     list_display_links = None
-    list_filter = ("status", KindFilter, "project")
+    list_filter = ("status", KindFilter, ("project", ProjectFilter))
     list_per_page = 25
     list_select_related = ("project",)
     search_fields = ("label",)

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.contrib import admin
+from django.contrib.admin import RelatedFieldListFilter
 from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
@@ -11,6 +12,8 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+
+from jobs.models import Project
 
 if TYPE_CHECKING:
     ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
@@ -21,6 +24,14 @@ EXACT_COUNT_ROWS = 10_000  # up to here rows are counted; beyond it the planner'
 ROWS_PER_PAGE = 50
 AFTER_VAR = "after"
 BEFORE_VAR = "before"
+
+
+class ProjectFilter(RelatedFieldListFilter):
+    """Rows of one project. Only ids and names are read: Django's own filter loads every project whole."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        """Return all projects by name."""
+        return list(Project.objects.order_by("name").values_list("pk", "name"))
 
 
 class QuarryAdmin(ModelAdmin):

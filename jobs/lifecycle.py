@@ -97,6 +97,7 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
     if job.status is JobStatus.CANCELLED:
         return _receipt(job_id, JobStatus.CANCELLED, changed=False)
     if job.status is JobStatus.CANCELLING and not force:
+        wake.healing_wake()  # ends it at once if whoever had to is dead
         return _receipt(job_id, JobStatus.CANCELLING, changed=False)
     if job.status is JobStatus.DELETING:
         return _receipt(job_id, JobStatus.DELETING, changed=False)

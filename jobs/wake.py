@@ -54,3 +54,14 @@ def _send_finisher(job_id: UUID) -> None:
     from jobs.actors import finish_removal  # as above
 
     finish_removal.send(str(job_id))
+
+
+def healing_wake() -> None:
+    """Send the actor that heals, after this transaction commits."""
+    transaction.on_commit(_send_healer, robust=True)
+
+
+def _send_healer() -> None:
+    from jobs.actors import heal  # as above
+
+    heal.send()

@@ -19,7 +19,8 @@ from tests.factories import status_fields
 
 pytestmark = pytest.mark.django_db
 
-SOURCES, CHUNK = 3000, 1000
+CHUNK = finishing.CHUNK
+SOURCES = 3 * CHUNK
 #: All that a removal may read of these tables: keys, never what is bulky or everything.
 KEY = r'"\w+"\."(id|source_id|job_id|url)"( AS "\w+")?'
 ADOPTED = r'"crawling_source"."adopted_at" AS "adopted_at"'
@@ -29,7 +30,7 @@ BULKY = ("body", "text", "headers", "data", "evidence", "context", "payload", "r
 
 @pytest.fixture
 def job(project: Project) -> Job:
-    """A completed crawl that holds 3,000 sources with content, a passage and an extraction each."""
+    """A completed crawl that holds three chunks of sources with content, a passage and an extraction each."""
     return make_crawl(project)
 
 
@@ -83,7 +84,7 @@ def test_a_cleanup_reads_ids_only_and_never_row_by_row(job: Job) -> None:
     )}  # fmt: skip
     assert set(by_table.values()) == {chunks}
     # Extractions go once as the job's own, and once per chunk as what hangs on sources.
-    assert len(deletes) == 6 * chunks
+    assert len(deletes) == 5 * chunks
     assert len(statements) < 40 * (chunks + 1)
     assert (Source.objects.count(), Passage.objects.count(), Extraction.objects.count()) == (0, 0, 0)
     deleted = {kind: one["deleted"] for kind, one in Job.objects.get(pk=job.pk).removal.items()}

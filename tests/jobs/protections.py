@@ -6,6 +6,8 @@ LEDGER, SETTLING, ENDING, SLICE = "jobs/ledger.py", "jobs/settling.py", "jobs/en
 LANES, LIFECYCLE, HEALING, RUNNER = "jobs/lanes.py", "jobs/lifecycle.py", "jobs/healing.py", "jobs/runner.py"
 TRANSACTIONS, STORABLE, WAKE, ACTORS = "jobs/transactions.py", "jobs/storable.py", "jobs/wake.py", "jobs/actors.py"
 
+CONFIRMED = "jobs/confirmed_actions.py"
+
 LOCK = Change(TRANSACTIONS, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
 FENCE_ROWS = Change(SETTLING, "leases.get(outcome.claim.id) == outcome.claim.lease", "outcome.claim.id in leases")
 FENCE_WRITE = Change(SETTLING, "WHERE w.id = d.id AND w.lease = d.lease", "WHERE w.id = d.id")
@@ -321,5 +323,83 @@ PROTECTIONS = [
         "On any exit path the rest is released.",
         "test_worker.py::test_a_shutdown_gives_back_what_is_unfinished",
         Change(SLICE, "            await self._patiently(ledger.items_release, unfinished)\n", "            pass\n"),
+    ),
+    rule(
+        "cancel-said-again",
+        "A cancel of a job being cancelled already sends the healer, which ends what a dead worker left.",
+        "test_known_failures.py::test_a_second_cancel_changes_no_number_and_ends_what_a_dead_worker_left",
+        Change(LIFECYCLE, "        wake.healing_wake()  #", "        #"),
+    ),
+    rule(
+        "admin-ids-only",
+        "Choosing an action selects ids, no rows.",
+        "test_captured_sql.py::test_an_action_selects_ids_only",
+        Change(
+            CONFIRMED,
+            'list(rows.order_by("pk").values_list("pk", flat=True)[: self.max_selected + 1])',
+            '[row.pk for row in rows.order_by("pk")[: self.max_selected + 1]]',
+        ),
+    ),
+    rule(
+        "admin-filter-names-only",
+        "The list's filter reads the names of projects, not the projects.",
+        "test_captured_sql.py::test_an_action_selects_ids_only",
+        Change("jobs/admin_tables.py", '.order_by("name").values_list("pk", "name"))', ".all()) and []"),
+    ),
+    rule(
+        "removal-row-unread",
+        "The job's row is deleted without being read.",
+        "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
+        Change(
+            "jobs/finishing.py",
+            'Job.objects.filter(pk=job_id)._raw_delete("default")',
+            "Job.objects.filter(pk=job_id).delete()",
+        ),
+    ),
+    rule(
+        "removal-by-chunks",
+        "Items are deleted chunk by chunk, not one by one.",
+        "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
+        Change("jobs/finishing.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
+    ),
+    rule(
+        "preview-in-one",
+        "Of many jobs a preview counts what they made together, not job by job.",
+        "test_captured_sql.py::test_a_preview_takes_as_many_statements_for_many_jobs",
+        Change("jobs/previews.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
+    ),
+    rule(
+        "admin-same-sentence",
+        "The admin refuses in the words of the service.",
+        "test_matrix_admin.py::test_every_button_in_every_situation",
+        Change(CONFIRMED, "refused.append((pk, error.detail))", 'refused.append((pk, "This is not possible."))'),
+    ),
+    rule(
+        "admin-preview-changes-nothing",
+        "Nothing happens before it is confirmed.",
+        "test_matrix_admin.py::test_every_button_in_every_situation",
+        Change(
+            CONFIRMED,
+            "        return self._asked(request, action, ids)\n",
+            '        self._run(request, action, ids, "unasked")\n        return self._asked(request, action, ids)\n',
+        ),
+    ),
+    rule(
+        "rest-same-sentence",
+        "REST passes on the sentence that says what to do next.",
+        "test_matrix_rest.py::test_every_request_in_every_situation",
+        Change("config/problems.py", "detail=error.detail, title=title", "detail=title, title=title"),
+    ),
+    rule(
+        "rest-waits-for-the-end",
+        "Whoever prefers to wait for a cancel is told how it ended.",
+        "test_matrix_rest.py::test_whoever_waits_is_told_the_end",
+        Change("crawling/api_cancel.py", "seconds=preferred or 0)", "seconds=0)"),
+    ),
+    rule(
+        "command-refusals-are-three",
+        "A command that was refused ends with 3.",
+        "test_matrix_commands.py::test_every_command_in_every_situation",
+        Change("jobs/commands.py", "        return EXIT_REFUSED\n", "        return EXIT_FAILED\n"),
     ),
 ]

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from jobs import admin_tables
-from jobs.models import Job, JobEvent, WorkItem
+from jobs.models import Job, JobEvent, Project, WorkItem
 from tests.factories import claimed
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +132,28 @@ def test_the_history_of_a_deleted_job_is_still_shown(admin_client: Client) -> No
     gone = new_id()
     JobEvent.objects.create(job_id=gone, action="deleted", actor="mona")
     assert str(gone) in admin_client.get("/admin/jobs/jobevent/").content.decode()
+
+
+PROJECT_LISTS = (
+    "jobs/job",
+    "crawling/source",
+    "extraction/extraction",
+    "extraction/passage",
+    "extraction/schemaversion",
+)
+
+
+@pytest.mark.parametrize("path", PROJECT_LISTS)
+def test_the_filter_by_project_reads_only_their_names(
+    admin_client: Client, make_job: Callable[..., Job], path: str
+) -> None:
+    """A project carries its configuration and prompts, and a list shows the names of all projects."""
+    job = make_job(1)
+    other = Project.objects.create(name="Another")
+    for project, found in ((job.project, [job.pk]), (other, [])):
+        with CaptureQueriesContext(connection) as queries:
+            shown = changelist(admin_client, f"/admin/{path}/?project__id__exact={project.pk}")
+        assert [str(name) for _, name in shown.filter_specs[-1].lookup_choices] == ["Another", "Instruments"]
+        assert [row.pk for row in shown.result_list] == (found if path == "jobs/job" else [])
+        of_projects = [q["sql"] for q in queries.captured_queries if 'FROM "jobs_project"' in q["sql"]]
+        assert [sql for sql in of_projects if "prompt_templates" in sql] == []
