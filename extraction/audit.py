@@ -29,6 +29,13 @@ PAGE = 500
 LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
 SAMPLE = 50
 
+# One array instead of 500 parameters, as `pk__in` makes them: a fifth of the time, of which there is a lot in an audit.
+_ROWS = """
+    SELECT id FROM extraction_passage WHERE id = ANY(%(ids)s)
+    UNION ALL SELECT id FROM extraction_extraction WHERE id = ANY(%(ids)s)
+"""
+_CHANGES = "SELECT point_id FROM extraction_vectorchange WHERE point_id = ANY(%(ids)s)"
+
 _checked_store: VectorStore | None = None
 
 
@@ -185,10 +192,14 @@ def _before(id: UUID) -> UUID | None:
 
 
 def _existing_rows(ids: Sequence[UUID]) -> set[UUID]:
-    return {
-        id for model in (Passage, Extraction) for id in model.objects.filter(pk__in=ids).values_list("pk", flat=True)
-    }
+    return _known(_ROWS, ids)
 
 
 def _waiting(ids: Sequence[UUID]) -> set[UUID]:
-    return set(VectorChange.objects.filter(point_id__in=ids).values_list("point_id", flat=True))
+    return _known(_CHANGES, ids)
+
+
+def _known(statement: str, ids: Sequence[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"ids": list(ids)})
+        return {row[0] for row in cursor.fetchall()}
