@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
+from django.utils.timesince import timesince
 
+from extraction.audit_state import LastAudit, last_audit
 from extraction.models import VectorChange
 from jobs import admin_cells, previews
 from jobs.models import Job, WorkItem
@@ -69,6 +72,7 @@ def read() -> dict[str, Any]:
     failing.sort(key=lambda job: job.completed_at or job.created_at, reverse=True)
     return {
         "tiles": _tiles(by_status, active, counts, failing),
+        "audit": audit_line(last_audit()),
         "statuses": [(s.value, by_status[s.value]) for s in STATUS_ORDER if by_status.get(s.value)],
         "status_bar": _status_bar(by_status),
         "chart": _chart([*active, *recent_finished], counts),
@@ -110,6 +114,23 @@ def _tiles(
 
 def _capped(number: int) -> str:
     return f"{COUNTED_AT_MOST:,}+" if number > COUNTED_AT_MOST else f"{number:,}"
+
+
+def audit_line(last: LastAudit | None) -> str:
+    """Return in a sentence or two what the last comparison of rows and vectors found."""
+    if last is None:
+        return "Rows and vectors have not been compared yet."
+    now = timezone.now()
+    ago = timesince(now - timedelta(seconds=last.age_seconds), now, depth=1)
+    line = f"Rows and vectors were compared {ago} ago: {last.rows:,} rows and {last.points:,} points"
+    without_points, without_rows = last.rows_without_points, last.points_without_rows
+    if without_points or without_rows:
+        repair = "Run" if settings.QUARRY.qdrant_url else "Stop Quarry and run"
+        line += f", {without_points:,} rows without points, {without_rows:,} points without rows."
+        line += f" {repair} manage.py audit --fix."
+    else:
+        line += f", {last.fixed:,} differences queued for repair." if last.fixed else ", in step."
+    return line if last.is_complete else f"{line} The latest attempt stopped: {last.interruption}"
 
 
 def _status_bar(by_status: dict[str, int]) -> list[tuple[str, str, str]]:

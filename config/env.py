@@ -75,6 +75,7 @@ VARIABLES: Final = (
     Variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
     Variable("METRICS_TOKEN", "", "Bearer token that opens /metrics; empty keeps it closed.", True),
     Variable("RETENTION_DAYS", "0", "Finished jobs and what they made are removed after so many days; 0: never."),
+    Variable("AUDIT_HOURS", "1", "Rows and vectors are compared in the background after so many hours; 0: never."),
     Variable("QUARRY_URL", "http://127.0.0.1:8000", "The Quarry server that the mcp command talks to."),
     Variable("QUARRY_API_KEY", "", "The API key that the mcp command uses.", True),
 )
@@ -105,6 +106,7 @@ class Environment:
     log_level: str
     metrics_token: str = field(repr=False)
     retention_days: int
+    audit_hours: int
     quarry_url: str
     quarry_api_key: str = field(repr=False)
 
@@ -127,6 +129,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         crawl_delay_seconds=checked_seconds("CRAWL_DELAY_SECONDS", text["CRAWL_DELAY_SECONDS"]),
         crawl_concurrency=checked_whole("CRAWL_CONCURRENCY", text["CRAWL_CONCURRENCY"], lowest=1),
         retention_days=checked_whole("RETENTION_DAYS", text["RETENTION_DAYS"], lowest=0),
+        audit_hours=checked_whole("AUDIT_HOURS", text["AUDIT_HOURS"], lowest=0),
         **_services(text),
         **_models(text),
         **_site(text),

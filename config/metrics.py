@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from extraction.audit_state import LastAudit, last_audit
 from extraction.outbox import outbox_lag
 from jobs.gauges import gauges_read
 
@@ -53,8 +54,22 @@ def metrics_text() -> str:
             ),
             _gauge("quarry_outbox_changes", "Changes that the vector store has yet to take in.", {"": lag.changes}),
             _gauge("quarry_outbox_oldest_seconds", "Age in seconds of the oldest of them.", {"": lag.oldest_seconds}),
+            *_audit_gauges(last_audit()),
         ]
     )
+
+
+def _audit_gauges(last: LastAudit | None) -> list[str]:
+    """Return what the last complete audit found; metrics without a sample when there never was one."""
+    orphans: dict[str, float] = {}
+    age: dict[str, float] = {}
+    if last is not None:
+        found = {"points_without_rows": last.points_without_rows, "rows_without_points": last.rows_without_points}
+        orphans, age = _labelled("kind", found), {"": last.age_seconds}
+    return [
+        _gauge("quarry_orphans", "What the last complete audit found on one side only. Must be 0.", orphans),
+        _gauge("quarry_audit_age_seconds", "Seconds since that audit ended; no sample before the first.", age),
+    ]
 
 
 def _labelled(label: str, numbers: dict[str, int]) -> dict[str, float]:

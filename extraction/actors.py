@@ -1,10 +1,14 @@
-"""The Dramatiq actor that keeps the vectors up to date: control work, in its own queue and threads."""
+"""The Dramatiq actors that keep the vectors up to date, which is control work, and compare them with the rows."""
 
+import logging
 import threading
 
 import dramatiq
+from dramatiq.middleware import Shutdown
 
-from jobs.actors import CONTROL_QUEUE
+from jobs.actors import CONTROL_QUEUE, WORK_QUEUE
+
+log = logging.getLogger(__name__)
 
 _draining = threading.Lock()
 
@@ -23,3 +27,16 @@ def drain_vectors() -> None:
             drain.drain_vectors()
         finally:
             _draining.release()
+
+
+# notify_shutdown: it ends after its page, and goes on there with the next worker.
+@dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, max_age=600_000, notify_shutdown=True)  # ms
+def audit_slice() -> None:
+    """Go on with the background audit, if one is due, for as long as a slice of work lasts."""
+    from extraction import audit_work
+
+    try:
+        if audit_work.slice_run():
+            audit_slice.send()
+    except Shutdown:
+        log.info("audit_stopped_by_shutdown")

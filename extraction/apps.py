@@ -11,6 +11,7 @@ class ExtractionConfig(AppConfig):
     def ready(self) -> None:
         from crawling import dependants
         from extraction.artifacts import ExtractionOwner
+        from extraction.audit_work import AuditWork
         from extraction.kind import Extract
         from extraction.passages import SourceKnowledge
         from extraction.vector_owner import VectorOwner
@@ -20,5 +21,6 @@ class ExtractionConfig(AppConfig):
         kinds.register(Extract())
         dependants.register(SourceKnowledge())
         background.register(VectorWork())
+        background.register(AuditWork())
         owners.register(ExtractionOwner())
         owners.register(VectorOwner())

@@ -127,3 +127,38 @@ class AuditRequest(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class AuditState(models.Model):
+    """The one row that tells of audits: when the next is due, how far one has come, what the last complete one found.
+
+    Only `extraction.audit_state` reads and writes it.
+    """
+
+    THE_ONE = 1
+
+    id = models.SmallIntegerField(primary_key=True, default=THE_ONE, editable=False)
+    #: From when on an audit is due whatever the last one's age; null: its age decides.
+    due_at = models.DateTimeField(null=True, blank=True)
+    woken_at = models.DateTimeField(null=True, blank=True)
+    #: Since when a process hosts workers. Still there when the next one begins: that process died.
+    hosted_since = models.DateTimeField(null=True, blank=True)
+    #: The background audit under way, if there is one, and how far it has come.
+    begun_at = models.DateTimeField(null=True, blank=True)
+    progress = models.JSONField(default=dict)
+    #: Why the latest attempt did not compare everything; empty: it did.
+    interruption = models.CharField(max_length=300, blank=True, default="")
+    #: The last complete audit. What it repaired is not counted as differing any more.
+    finished_at = models.DateTimeField(null=True, blank=True)
+    rows = models.BigIntegerField(default=0)
+    points = models.BigIntegerField(default=0)
+    rows_without_points = models.BigIntegerField(default=0)
+    points_without_rows = models.BigIntegerField(default=0)
+    fixed = models.BigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="audit_state_once")]
+
+    def __str__(self) -> str:
+        return f"audit of {self.finished_at}"

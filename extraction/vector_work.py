@@ -6,6 +6,7 @@ import time
 from django.db import connection, transaction
 
 from extraction.actors import drain_vectors
+from jobs.background import Background
 
 _WAKE_EVERY_SECONDS = 0.5
 
@@ -13,7 +14,7 @@ _guard = threading.Lock()
 _last_wake = {"at": 0.0}
 
 
-class VectorWork:
+class VectorWork(Background):
     """See `jobs.background.Background`."""
 
     name = "vectors"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Background(Protocol):
-    """One kind of background work."""
+    """One kind of background work. A subclass need not care about the process that hosts the workers."""
 
     name: str
 
@@ -18,6 +18,14 @@ class Background(Protocol):
     def is_idle(self) -> bool:
         """Return whether nothing is left to be done."""
         ...
+
+    def host_opened(self) -> None:
+        """Take note that this process begins to host the workers of the embedded profile."""
+        return
+
+    def host_closed(self) -> None:
+        """Take note that it has stopped them in good order; one that died never says so."""
+        return
 
 
 _works: dict[str, Background] = {}
@@ -38,3 +46,15 @@ def wake_due() -> int:
 def is_idle() -> bool:
     """Return whether no background work is left."""
     return all(work.is_idle() for work in _works.values())
+
+
+def host_opened() -> None:
+    """Tell all background work that this process begins to host the workers."""
+    for work in _works.values():
+        work.host_opened()
+
+
+def host_closed() -> None:
+    """Tell all background work that this process has stopped its workers in good order."""
+    for work in _works.values():
+        work.host_closed()

@@ -15,7 +15,7 @@ import dramatiq
 from django.db import Error, connections
 from dramatiq.worker import Worker
 
-from jobs import healing
+from jobs import background, healing
 from jobs.actors import CONTROL_QUEUE, WORK_QUEUE, heal
 from jobs.messages import CHANNEL
 from jobs.timing import HEAL_SECONDS
@@ -59,6 +59,7 @@ class WorkerHost:
             raise WorkerBusy
         try:
             healing.leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
+            background.host_opened()
             self._broker.is_hosting = True
             if not getattr(self._broker, "was_booted", False):
                 # Without this the middlewares that start threads, such as time limits, silently do nothing; and
@@ -86,7 +87,13 @@ class WorkerHost:
         for thread in self._threads:
             thread.join(timeout=10)
         self._broker.is_hosting = False
-        self._connection.close()
+        try:
+            background.host_closed()
+        except Error:
+            # PostgreSQL went first. The next host takes this one for dead, which costs it an audit.
+            log.warning("host_end_not_noted", exc_info=True)
+        finally:
+            self._connection.close()
 
     def _take_lock(self) -> bool:
         with self._connection.cursor() as cursor:

@@ -14,6 +14,7 @@ BENCHES = {
     "ledger": "items claimed and settled per second, beside the bare SQL",
     "chaos": "crawls while jobs are cancelled, removed and killed at random: what was lost, doubled, left or stuck",
     "cleanup": "a job of 100,000 sources and 200,000 extractions cleaned up, beside a bare DELETE",
+    "audit": "rows and points compared, with faults planted: what is found, how long it takes, whether memory grows",
 }
 
 #: What single benches can be told: bench → option, which is an argument of its `run` → type and meaning.
@@ -24,6 +25,7 @@ OPTIONS: dict[str, dict[str, tuple[type, str]]] = {
         "sabotage": (str, "switch a protection off, which must be found out: trigger, fence or heal"),
     },
     "cleanup": {"sources": (int, "how many sources the job has (default: 100000)")},
+    "audit": {"points": (int, "how many rows and as many points are compared (default: 100000)")},
 }
 
 

@@ -1,5 +1,6 @@
 """The admin site: navigation, dashboard, and what must not be there."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from config import admin_site, dashboard
+from extraction.audit_state import LastAudit
 from jobs.models import Job, Lane, Project, WorkItem
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +80,31 @@ def test_the_dashboard_counts(admin_client: Client, jobs: list[Job]) -> None:
 
 def test_the_dashboard_of_an_empty_house_says_what_to_do(admin_client: Client) -> None:
     assert "manage.py crawl" in admin_client.get("/admin/").content.decode()
+
+
+LAST = LastAudit(720.0, 1234, 1234, 0, 0, 0, 1.5, "")
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (None, "Rows and vectors have not been compared yet."),
+        (LAST, "Rows and vectors were compared 12 minutes ago: 1,234 rows and 1,234 points, in step."),
+        (replace(LAST, fixed=7), "7 differences queued for repair."),
+        (
+            replace(LAST, rows_without_points=41, points_without_rows=1037),
+            "41 rows without points, 1,037 points without rows. Stop Quarry and run manage.py audit --fix.",
+        ),
+        (replace(LAST, interruption="<b>Qdrant</b> is away."), "The latest attempt stopped: <b>Qdrant</b> is away."),
+    ],
+)
+def test_the_dashboard_tells_of_the_last_audit(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, last: LastAudit | None, said: str
+) -> None:
+    monkeypatch.setattr(dashboard, "last_audit", lambda: last)
+    page = admin_client.get("/admin/").content.decode()
+    assert dashboard.audit_line(last).replace("\xa0", " ").endswith(said)
+    assert escape(dashboard.audit_line(last)) in page
 
 
 def test_the_dashboard_needs_few_queries_however_many_jobs_there_are(admin_client: Client, jobs: list[Job]) -> None:

@@ -59,6 +59,7 @@ def test_nothing_set_gives_the_embedded_profile_on_this_machine():
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("METRICS_TOKEN", "t", "metrics_token", "t"),
         ("RETENTION_DAYS", "30", "retention_days", 30),
+        ("AUDIT_HOURS", "24", "audit_hours", 24),
         ("QUARRY_URL", "https://quarry.example/", "quarry_url", "https://quarry.example"),
         ("QUARRY_API_KEY", "k", "quarry_api_key", "k"),
     ],

@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from config import metrics
-from extraction.models import VectorChange
+from extraction import audit_state
+from extraction.audit_state import Progress
+from extraction.models import AuditState, VectorChange
 from jobs import gauges
 from jobs.gauges import gauges_read
 from jobs.models import Job, WorkItem
@@ -52,6 +54,7 @@ def test_only_reading_is_possible(with_token):
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_an_empty_house_to_the_letter(db, with_token, scheme):
     VectorChange.objects.all().delete()
+    AuditState.objects.all().delete()
     reply = get(f"{scheme} {TOKEN}")
     assert reply.status_code == 200
     assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -90,6 +93,10 @@ quarry_outbox_changes 0
 # HELP quarry_outbox_oldest_seconds Age in seconds of the oldest of them.
 # TYPE quarry_outbox_oldest_seconds gauge
 quarry_outbox_oldest_seconds 0
+# HELP quarry_orphans What the last complete audit found on one side only. Must be 0.
+# TYPE quarry_orphans gauge
+# HELP quarry_audit_age_seconds Seconds since that audit ended; no sample before the first.
+# TYPE quarry_audit_age_seconds gauge
 """
 
 
@@ -116,6 +123,18 @@ def test_numbers_of_a_house_at_work(make_job):
     assert found["quarry_outbox_changes"] == 1
     assert 100 <= found["quarry_outbox_oldest_seconds"] < 200
     assert found["quarry_stuck_jobs"] == 0
+
+
+@pytest.mark.parametrize("progress", [Progress(), Progress(rows_without_points=41, points_without_rows=37)])
+def test_orphans_are_those_of_the_last_complete_audit(db, progress):
+    AuditState.objects.all().delete()
+    audit_state.audit_finished(progress)
+    AuditState.objects.update(finished_at=timezone.now() - timedelta(seconds=100))
+    audit_state.attempt_interrupted("The store does not answer.")
+    found = samples()
+    assert found['quarry_orphans{kind="rows_without_points"}'] == progress.rows_without_points
+    assert found['quarry_orphans{kind="points_without_rows"}'] == progress.points_without_rows
+    assert 100 <= found["quarry_audit_age_seconds"] < 200
 
 
 def test_a_lease_that_is_held_is_not_old(make_job):

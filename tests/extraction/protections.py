@@ -9,6 +9,7 @@ KIND, PASSAGES, OUTBOX, ENDS = (
     "extraction/kind.py", "extraction/passages.py", "extraction/outbox.py", "extraction/outbox_ends.py",
 )  # fmt: skip
 APPLYING, DRAIN, HYDRATION = "extraction/applying.py", "extraction/drain.py", "extraction/hydration.py"
+AUDIT, AUDIT_STATE, AUDIT_WORK = "extraction/audit.py", "extraction/audit_state.py", "extraction/audit_work.py"
 
 
 def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
@@ -209,5 +210,99 @@ PROTECTIONS = [
         "TRUNCATE queues an audit, which the next drain serves.",
         "test_audit.py::test_truncate_is_served_by_the_next_drain",
         Change(DRAIN, "        audit.requests_serve()\n", "        pass\n"),
+    ),
+    rule(
+        "audit-looks-twice",
+        "What differs must do so twice before it counts.",
+        "test_audit_work.py::test_a_fault_must_show_twice",
+        Change(AUDIT, "for _ in range(LOOKS):", "for _ in range(1):"),
+    ),
+    rule(
+        "audit-lag-is-no-fault",
+        "A point whose row's delete waits in the outbox is lag.",
+        "test_audit.py::test_lag_is_not_a_fault",
+        Change(
+            AUDIT, "sorted(set(ids) - _existing_rows(ids) - _waiting(ids))", "sorted(set(ids) - _existing_rows(ids))"
+        ),
+        Change(
+            AUDIT,
+            "return sorted(set(still) - _existing_rows(still) - _waiting(still)) if still else []",
+            "return still",
+        ),
+    ),
+    rule(
+        "audit-one-at-a-time",
+        "Two background audits never run at once.",
+        "test_audit_work.py::test_one_at_a_time",
+        Change(AUDIT_WORK, "if not is_alone or not hours:", "if not hours:"),
+    ),
+    rule(
+        "audit-goes-on",
+        "A slice goes on where the last one ended.",
+        "test_audit_work.py::test_a_slice_goes_on_where_the_last_one_ended",
+        Change(AUDIT_WORK, "    return audit_state.run_save(run, progress) and", "    return"),
+    ),
+    rule(
+        "audit-ends-between-pages",
+        "A worker that shuts down ends after the page under way.",
+        "test_audit_work.py::test_a_shut_down_worker_ends_after_its_page",
+        Change(AUDIT_WORK, "        stopping.set()\n        thread.join()\n", "        pass\n"),
+    ),
+    rule(
+        "audit-overtaken",
+        "What a background audit found does not replace what a whole one found meanwhile.",
+        "test_audit_work.py::test_a_whole_audit_meanwhile_makes_the_one_under_way_needless",
+        Change(
+            AUDIT_STATE,
+            "return bool(_the_row().filter(begun_at=run.begun_at).update(**_result(progress)))",
+            "return bool(_the_row().update(**_result(progress)))",
+        ),
+    ),
+    rule(
+        "audit-of-one-replica",
+        "What was compared with another embedder's collection does not count.",
+        "test_audit_work.py::test_another_embedder_makes_it_begin_anew",
+        Change(AUDIT_STATE, " OR progress ->> 'replica' IS DISTINCT FROM %(replica)s)", ")"),
+        Change(AUDIT_STATE, "_the_row().filter(begun_at__isnull=False, progress__replica=replica)", "_the_row()"),
+    ),
+    rule(
+        "audit-after-unclean-end",
+        "A host of the workers that died makes an audit due.",
+        "test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        Change(AUDIT_WORK, "        if audit_state.host_opened():\n", "        if False:\n"),
+    ),
+    rule(
+        "audit-clean-end",
+        "A host that ends in good order makes none due.",
+        "test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        Change(AUDIT_WORK, "        audit_state.host_closed()\n", "        pass\n"),
+    ),
+    rule(
+        "audit-woken-once",
+        "A slice is sent again only when its message seems lost.",
+        "test_audit_work.py::test_a_wake_up_is_repeated_only_when_it_seems_lost",
+        Change(AUDIT_STATE, "(woken_at IS NULL OR woken_at < ", "(true OR woken_at < "),
+    ),
+    rule(
+        "audit-outage-noted",
+        "An audit that meets an outage says so, and is not taken for a complete one.",
+        "test_audit_work.py::test_an_outage_is_noted_and_waited_for",
+        Change(AUDIT_WORK, "            audit_state.attempt_interrupted(error.detail)\n"),
+    ),
+    rule(
+        "audit-fixed-is-lag",
+        "What an audit queued for repair is not counted as differing any more.",
+        "test_audit_work.py::test_what_is_found_is_kept_and_not_repaired",
+        Change(AUDIT_STATE, "is_fixed = progress.fixed > 0", "is_fixed = False"),
+    ),
+    rule(
+        "audit-host-stops",
+        "A host that cannot note its end still gives the lock back.",
+        "test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
+        Change(
+            "jobs/hosting.py",
+            "        except Error:\n            # PostgreSQL went first.",
+            "        except KeyError:\n            # PostgreSQL went first.",
+        ),
     ),
 ]
