@@ -83,7 +83,7 @@ def test_a_cleanup_reads_ids_only_and_never_row_by_row(job: Job) -> None:
         "crawling_source", "crawling_sourcecontent", "crawling_sourcehold", "extraction_passage"
     )}  # fmt: skip
     assert set(by_table.values()) == {chunks}
-    # Extractions go once as the job's own, and once per chunk as what hangs on sources.
+    # Each table once per chunk: the extractions go with the sources they hang on.
     assert len(deletes) == 5 * chunks
     assert len(statements) < 40 * (chunks + 1)
     assert (Source.objects.count(), Passage.objects.count(), Extraction.objects.count()) == (0, 0, 0)

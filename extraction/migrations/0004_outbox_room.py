@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("extraction", "0002_triggers")]
+    dependencies = [("extraction", "0003_audit_state")]
 
     operations = [
         migrations.RunSQL(
