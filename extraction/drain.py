@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 BATCH_CHANGES = {VectorChange.DELETE: 1000, VectorChange.UPSERT: 128}
 DRAIN_SECONDS = 50.0
 OUTAGE_DELAY_SECONDS = 2.0
+IDLE_LANE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,27 @@ _COUNTED = tuple(one.name for one in fields(DrainReceipt) if one.name != "unavai
 def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
     """Drain both lanes until nothing is due or `seconds` have passed, then serve a requested audit.
 
-    The lanes take turns, so that neither starves; an outage of the embedder stops the upserts only.
+    The lanes take turns, so that neither starves; one with nothing due is left out for a second. An outage of the
+    embedder stops the upserts only.
     """
     until = time.monotonic() + seconds
     receipt, stopped = DrainReceipt(), set[str]()
+    next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)
     audit.request_if_collection_is_new()
-    while time.monotonic() < until:
+    while (now := time.monotonic()) < until:
         claimed_before = receipt.claimed
-        for operation in BATCH_CHANGES:
-            if operation not in stopped:
-                one = drain_once(operation)
-                receipt += one
-                if one.unavailable:
-                    stopped.add(operation)
+        turn = [lane for lane, due_at in next_turn.items() if due_at <= now and lane not in stopped]
+        for operation in turn:
+            one = drain_once(operation)
+            receipt += one
+            if one.unavailable:
+                stopped.add(operation)
+            if not one.claimed:
+                next_turn[operation] = now + IDLE_LANE_SECONDS
         if receipt.claimed == claimed_before:
-            break
+            if len(turn) + len(stopped) >= len(BATCH_CHANGES):
+                break
+            next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)  # before it ends, nobody is left out
     if not stopped:
         audit.requests_serve()
     if receipt.claimed:

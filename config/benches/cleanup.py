@@ -12,10 +12,10 @@ from config.benches import Measured
 from config.benches.cleanup_memory import Memory
 from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
 from config.benches.commands import CommandFailed
-from config.benches.running import Running, running_up
 from extraction import bindings
+from jobs.hosting import WorkerHost
 from jobs.models import Job
-from jobs.projects import DEFAULT_PROJECT, project_named
+from jobs.removal import job_cleanup
 
 GIVE_UP_SECONDS = 900.0
 POLL_SECONDS = 0.25
@@ -36,18 +36,16 @@ _LEFT = """
 
 
 def run(sources: int = 100_000) -> Measured:
-    """Return how long a running server took to clean the job up, rows and points, and what it left.
+    """Return how long a worker process took to clean the job up, rows and points, and what it left.
 
-    A bare DELETE leaves the points alone; the ratio holds that against us. Memory is the server's.
+    A bare DELETE leaves the points alone; the ratio holds that against us. Memory is the worker's: this process
+    wrote the points before, as a worker would have.
     """
     job_id = job_fill(1, sources=sources)
     points_before = points_fill(job_id)
-    bindings.close()  # the server opens the store now
-    with running_up() as server:
-        # A first search opens the store and the embedder: what they take is not the cleanup's.
-        server.ask("POST", f"/projects/{project_named(DEFAULT_PROJECT)}/search", {"query": "anything"})
-        memory = Memory(server.process_id)
-        receipt = _cleaned(server, job_id)
+    with WorkerHost():
+        memory = Memory()
+        receipt = _cleaned(job_id)
         growth_mb = memory.growth_mb()
     points_left, rows_left = bindings.store().count(job_ids=[job_id]), _rows_left(job_id)
     bindings.close()
@@ -69,10 +67,10 @@ def run(sources: int = 100_000) -> Measured:
     return Measured(figures, is_good)
 
 
-def _cleaned(server: Running, job_id: UUID) -> dict[str, Any]:
-    """Ask the server to clean the job up; return the receipt once it has. Raises: CommandFailed."""
+def _cleaned(job_id: UUID) -> dict[str, Any]:
+    """Have the job cleaned up by the workers; return the receipt once it is. Raises: CommandFailed."""
     give_up = time.monotonic() + GIVE_UP_SECONDS
-    server.ask("POST", f"/jobs/{job_id}/cleanup", {})
+    job_cleanup(job_id=job_id, actor="bench")
     while Job.objects.filter(pk=job_id, cleaned_at__isnull=True).exists():
         if time.monotonic() > give_up:
             raise CommandFailed(f"The job was not cleaned up within {GIVE_UP_SECONDS:.0f} s.")

@@ -26,7 +26,6 @@ class Running:
 
     netloc: str
     key: str
-    process_id: int
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the reply to a call below /api/v1. Raises: CommandFailed with the server's own words."""
@@ -63,7 +62,7 @@ def running_up(changes: Mapping[str, str] | None = None) -> Iterator[Running]:
             if not line:
                 raise CommandFailed(f"`up` ended with code {child.wait()} before it served; it said why above.")
             key = command_run(["apikey", ADMIN_NAME]).reply["key"]
-            yield Running(urlsplit(json.loads(line)["url"]).netloc, key, child.pid)
+            yield Running(urlsplit(json.loads(line)["url"]).netloc, key)
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(STOP_SECONDS)
