@@ -32,7 +32,8 @@ def _end_if_done(job_id: UUID) -> JobStatus | None:
         return None
     # Each question below is a new statement: it sees what others committed before the lock was granted.
     if job.status is JobStatus.CANCELLING:
-        return None if _claimed(job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")
+        items_skip(job_id)  # what a dead or stopping worker gave back
+        return None if _remaining(job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")
     if job.status not in (JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.QUEUED):
         return None
     if job.page_limit is not None:
@@ -54,13 +55,10 @@ def job_end(
 ) -> JobStatus:
     """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows.
 
-    counted: how its items stand, when the caller has skipped what was pending and counted already.
+    None of its items may be pending or claimed. counted: how they stand, when the caller has counted already.
     """
     facts: dict[str, Any] = {}
-    if to is JobStatus.CANCELLED:
-        if counted is None:
-            pending_skip(job.key.id)
-    else:
+    if to is not JobStatus.CANCELLED:
         facts, trouble = _completed(job)
         if trouble:
             to = JobStatus.FAILED
@@ -95,35 +93,43 @@ def _completed(job: LockedJob) -> tuple[dict[str, Any], str]:
         return {}, f"Its items are done, but what should follow failed: {type(error).__name__}: {error}"
 
 
-def pending_skip(job_id: UUID, reason: Reason = Reason.CANCELLED) -> int:
-    """Skip every pending item of the job with one statement; return how many."""
+def items_skip(job_id: UUID, reason: Reason = Reason.CANCELLED, *, claimed_too: bool = False) -> int:
+    """Skip every pending item of the job with one statement; return how many.
+
+    claimed_too: revoke the leases as well; whoever holds one can no longer write. Of one statement, because an item
+    that is given back between two would escape both.
+    """
+    states = "(state = 'pending' OR state = 'claimed')" if claimed_too else "state = 'pending'"
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, not_before = NULL,"
-            " finished_at = clock_timestamp() WHERE job_id = %s AND state = 'pending'",
+            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, lease = NULL, lease_until = NULL,"  # noqa: S608
+            f" not_before = NULL, finished_at = clock_timestamp() WHERE job_id = %s AND {states}",
             [reason.value, job_id],
         )
         return int(cursor.rowcount)
 
 
 def _skip_beyond_limit(job: LockedJob) -> None:
-    if job.page_limit is None or _claimed(job.key.id):
-        return
+    if job.page_limit is None or _true(f"SELECT {_CLAIMED}", job.key.id):
+        return  # what is claimed may not become a page; no more is claimed meanwhile, that takes the job's lock
     if ledger.pages_taken(job.key.id) >= job.page_limit:
-        pending_skip(job.key.id, Reason.LIMIT)
+        items_skip(job.key.id, Reason.LIMIT)
+
+
+# Each is answered by a partial index of its own, however many items are settled.
+_CLAIMED = "EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = %(job)s AND state = 'claimed')"
+_PENDING = "EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = %(job)s AND state = 'pending')"
 
 
 def _remaining(job_id: UUID) -> bool:
-    return _claimed(job_id) or _exists("job_id = %s AND state = 'pending'", job_id)
+    # One statement: claims and releases do not lock the job, and an item that changes sides between two questions
+    # would be seen on neither.
+    return _true(f"SELECT {_CLAIMED} OR {_PENDING}", job_id)
 
 
-def _claimed(job_id: UUID) -> bool:
-    return _exists("job_id = %s AND state = 'claimed'", job_id)
-
-
-def _exists(condition: str, job_id: UUID) -> bool:
+def _true(question: str, job_id: UUID) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM jobs_workitem WHERE {condition})", [job_id])  # noqa: S608
+        cursor.execute(question, {"job": job_id})
         return bool(cursor.fetchone()[0])
 
 

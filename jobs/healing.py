@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from jobs import background, idempotency, retention, wake
-from jobs.ending import job_end_if_done, pending_skip
+from jobs.ending import items_skip, job_end_if_done
 from jobs.states import ACTIVE_JOB, JobStatus
 from jobs.transactions import event_record, job_lock, retried
 
@@ -115,7 +115,7 @@ def _skip_cancelling() -> int:
 
 def _skip_of_job(job_id: UUID) -> int:
     job = job_lock(job_id)
-    return pending_skip(job_id) if job is not None and job.status is JobStatus.CANCELLING else 0
+    return items_skip(job_id) if job is not None and job.status is JobStatus.CANCELLING else 0
 
 
 def _end_jobs() -> tuple[int, list[Exception]]:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from jobs import wake
 from jobs.kinds import Claim, NewItem
 from jobs.models import KEY_MAX_CHARACTERS
-from jobs.states import GROWING_JOB
+from jobs.states import GROWING_JOB, ItemState
 from jobs.storable import storable
 from jobs.transactions import LockedJob, job_lock, retried
 
@@ -38,6 +38,11 @@ class Counts:
     def total(self) -> int:
         """All items of the job."""
         return sum(self.states.values())
+
+    @property
+    def unfinished(self) -> int:
+        """Items that are pending or claimed."""
+        return self.states.get(ItemState.PENDING.value, 0) + self.states.get(ItemState.CLAIMED.value, 0)
 
     def as_json(self) -> dict[str, dict[str, int]]:
         """Return the counts as stored in `Job.result`."""

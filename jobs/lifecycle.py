@@ -5,16 +5,16 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import kinds, ledger, wake
-from jobs.ending import job_end, pending_skip
+from jobs.ending import items_skip, job_end
 from jobs.errors import Conflict, Invalid, NotFound
 from jobs.kinds import JobRef
 from jobs.models import Job
 from jobs.projects import project_require
-from jobs.states import CANCELLABLE_JOB, ItemState, JobStatus, Reason
+from jobs.states import CANCELLABLE_JOB, ItemState, JobStatus
 from jobs.transactions import LockedJob, event_record, job_lock, job_move, retried
 
 
@@ -112,29 +112,15 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
         Job.objects.filter(pk=job_id).update(
             cancel_requested_at=Now(), cancel_requested_by=actor, cancel_reason=reason[:500]
         )
-    skipped = pending_skip(job_id)
-    if force:
-        skipped += _revoke(job_id)
+    skipped = items_skip(job_id, claimed_too=force)
     counted = ledger.counts(job_id)
-    in_flight = counted.states.get(ItemState.CLAIMED.value, 0)
     status = JobStatus.CANCELLING
-    if in_flight == 0:
+    if not counted.unfinished:  # pending: given back after the skip, by a worker that ends the job next
         action = "force" if force else "cancel"
         status = job_end(job, JobStatus.CANCELLED, action=action, actor=actor, reason=reason, counted=counted)
     elif job.status is not JobStatus.CANCELLING:
         job_move(job, status, action="cancel", actor=actor, reason=reason, counts={"skipped": skipped})
     return _receipt(job_id, status, changed=True, skipped=skipped, counted=counted)
-
-
-def _revoke(job_id: UUID) -> int:
-    """Skip every claimed item of the job; whoever holds its lease can no longer write."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, lease = NULL, lease_until = NULL,"
-            " not_before = NULL, finished_at = clock_timestamp() WHERE job_id = %s AND state = 'claimed'",
-            [Reason.CANCELLED.value, job_id],
-        )
-        return int(cursor.rowcount)
 
 
 def _receipt(

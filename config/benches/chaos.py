@@ -40,17 +40,15 @@ def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
         chaos = Chaos(site, Server(server_words(sabotage)), random.Random(seed))  # noqa: S311  repeatable on purpose
         try:
             for number in range(1, rounds + 1):
-                verdict += _round(chaos, number)
+                _round(chaos, number)
+                judge(chaos, verdict)
         finally:
             chaos.server.end(signal.SIGKILL)
     figures: dict[str, Any] = {
         "rounds": rounds,
         "seed": seed,
         "sabotage": sabotage,
-        "lost": verdict.lost,
-        "duplicated": verdict.duplicated,
-        "orphans": verdict.orphans,
-        "stuck": verdict.stuck,
+        **{promise: verdict.number(promise) for promise in ("lost", "duplicated", "orphans", "stuck")},
         "seconds": round(time.monotonic() - began, 1),
         "removed": _removed(),
         "acts": dict(sorted(chaos.acts.items())),
@@ -59,8 +57,8 @@ def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
     return Measured(figures, not verdict.findings)
 
 
-def _round(chaos: Chaos, number: int) -> Verdict:
-    """Crawl the site thrice while things happen, wait until all is quiet, and return what is broken."""
+def _round(chaos: Chaos, number: int) -> None:
+    """Crawl the site thrice while things happen, wait until all is quiet, and stop the server."""
     chaos.server.start()
     chaos.project_id = str(chaos.server.ask("POST", "/projects", {"name": f"round {number}"})[1]["id"])
     chaos.crawl()
@@ -74,7 +72,6 @@ def _round(chaos: Chaos, number: int) -> Verdict:
         chaos.acts["passages deleted by hand"] += passages_delete_by_hand(chaos)
         quiet_await(chaos)
     chaos.server.end(signal.SIGTERM)
-    return judge(chaos)
 
 
 def _removed() -> dict[str, int]:

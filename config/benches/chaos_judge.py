@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -33,30 +32,25 @@ _PROGRESS = """
 """
 
 
-@dataclass
 class Verdict:
-    """What was found broken: a number per promise, and the first findings as sentences."""
+    """What was found broken, each breach once, however many rounds it is looked at."""
 
-    lost: int = 0
-    duplicated: int = 0
-    orphans: int = 0
-    stuck: int = 0
-    findings: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
 
     def find(self, promise: str, number: int, sentence: str) -> None:
-        """Count so many breaches of a promise, if any."""
+        """Remember so many breaches of a promise, if any."""
         if number:
-            setattr(self, promise, getattr(self, promise) + number)
-            self.findings.append(f"{promise}: {sentence}")
+            self._numbers[promise, sentence] = number
 
-    def __add__(self, other: "Verdict") -> "Verdict":
-        return Verdict(
-            self.lost + other.lost,
-            self.duplicated + other.duplicated,
-            self.orphans + other.orphans,
-            self.stuck + other.stuck,
-            [*self.findings, *other.findings],
-        )
+    def number(self, promise: str) -> int:
+        """Return how many breaches of the promise were found."""
+        return sum(number for (kind, _), number in self._numbers.items() if kind == promise)
+
+    @property
+    def findings(self) -> list[str]:
+        """The breaches as sentences."""
+        return [f"{promise}: {sentence}" for promise, sentence in self._numbers]
 
 
 def quiet_await(chaos: Chaos) -> bool:
@@ -79,9 +73,8 @@ def quiet_await(chaos: Chaos) -> bool:
     return False
 
 
-def judge(chaos: Chaos) -> Verdict:
-    """Return what is broken. The server must have stopped: the audit opens the store itself."""
-    verdict = Verdict()
+def judge(chaos: Chaos, verdict: Verdict) -> None:
+    """Add to `verdict` what is broken. The server must have stopped: the audit opens the store itself."""
     stuck = [str(row[0]) for row in _rows(_UNFINISHED)]
     verdict.find("stuck", len(stuck), f"jobs that do not end: {stuck[:3]}")
     waiting = _number("SELECT count(*) FROM extraction_vectorchange")
@@ -96,7 +89,6 @@ def judge(chaos: Chaos) -> Verdict:
         number = _number(statement)
         verdict.find(promise, number, f"{number} {sentence}")
     _judge_store(verdict)
-    return verdict
 
 
 def _judge_ledger(verdict: Verdict, job: Job) -> None:

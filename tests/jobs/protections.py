@@ -147,6 +147,43 @@ PROTECTIONS = [
         Change(ENDING, "    if _remaining(job_id):\n        return None", "    if left:\n        return None"),
     ),
     rule(
+        "end-one-question",
+        "The end asks for claimed and pending items in one statement: what changes sides between two is not missed.",
+        "test_races_of_jobs.py::test_a_claim_between_two_statements_of_the_end_leaves_the_job_running",
+        Change(
+            ENDING,
+            'return _true(f"SELECT {_CLAIMED} OR {_PENDING}", job_id)',
+            'return _true(f"SELECT {_CLAIMED}", job_id) or _true(f"SELECT {_PENDING}", job_id)',
+        ),
+    ),
+    rule(
+        "cancel-released-meanwhile",
+        "A cancel ends the job only if nothing is pending either: an item given back after its skip is no end.",
+        "test_races_of_jobs.py::test_a_release_between_two_statements_of_a_cancel_is_skipped_by_the_end",
+        Change(LIFECYCLE, "if not counted.unfinished:", 'if not counted.states.get("claimed"):'),
+    ),
+    rule(
+        "end-cancelled-released-meanwhile",
+        "Nor does the end of a cancelled job overlook such an item.",
+        "test_races_of_jobs.py::test_a_release_between_two_statements_of_a_cancelled_end_leaves_nothing_open",
+        Change(
+            ENDING,
+            'None if _remaining(job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")',
+            'None if _true(f"SELECT {_CLAIMED}", job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")',
+        ),
+    ),
+    rule(
+        "force-one-statement",
+        "A force skips pending and claimed items in one statement: one given back meanwhile does not escape.",
+        "test_races_of_jobs.py::test_a_release_in_the_midst_of_a_force_is_skipped_all_the_same",
+        Change(
+            LIFECYCLE,
+            "skipped = items_skip(job_id, claimed_too=force)",
+            "skipped = items_skip(job_id)\n    skipped += items_skip(job_id, claimed_too=True) if force else 0",
+        ),
+        Change(ENDING, "(state = 'pending' OR state = 'claimed')", "state = 'claimed'"),
+    ),
+    rule(
         "end-once",
         "Two last workers that look at the same instant end the job once and chain one child.",
         "test_races_of_jobs.py::test_two_ends_at_once_chain_exactly_one",
@@ -162,11 +199,7 @@ PROTECTIONS = [
         "end-cancelled-chains-nothing",
         "A cancelled crawl never spawns an extraction.",
         "test_races_of_jobs.py::test_a_cancel_with_work_in_flight_spawns_nothing_either",
-        Change(
-            ENDING,
-            "        pending_skip(job.key.id)\n",
-            "        pending_skip(job.key.id)\n        facts, _ = _completed(job)\n",
-        ),
+        Change(ENDING, "    if to is not JobStatus.CANCELLED:\n", "    if to:\n"),
     ),
     rule(
         "add-locks-job",
@@ -246,7 +279,7 @@ PROTECTIONS = [
         "cancel-force-fences",
         "Force revokes leases: late writers are fenced out.",
         "test_races.py::test_force_fences_late_writers",
-        Change(LIFECYCLE, "        skipped += _revoke(job_id)\n", "        pass\n"),
+        Change(LIFECYCLE, "items_skip(job_id, claimed_too=force)", "items_skip(job_id)"),
     ),
     rule(
         "wait-not-spin",

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -72,3 +73,20 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
         threading.Event().wait(LOOK_SECONDS)
+
+
+@contextmanager
+def right_after(part: str, act: Callable[[], Any]) -> Iterator[None]:
+    """Let `act` happen once, right after this connection's first statement that contains `part`."""
+    done: list[Any] = []
+
+    def watch(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        result = execute(sql, *arguments)
+        if part in sql and not done:
+            done.append(sql)
+            act()
+        return result
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert done, f"no statement contained {part!r}"

@@ -10,7 +10,7 @@ from jobs.kinds import JobRef, NewItem
 from jobs.models import Job, JobEvent, Project, WorkItem
 from jobs.states import JobStatus
 from tests.factories import LANE, Probe, claimed, item, states
-from tests.jobs.racing import Side
+from tests.jobs.racing import Side, blockers, right_after, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeJob = Callable[..., Job]
@@ -150,6 +150,70 @@ def test_an_end_that_waits_for_a_settle_sees_what_it_wrote(make_job: MakeJob, in
         end = in_thread(ending.job_end_if_done, job.pk)
         end.wait_blocked()
     assert end.result() is JobStatus.COMPLETED
+
+
+def test_a_claim_between_two_statements_of_the_end_leaves_the_job_running(
+    make_job: MakeJob, in_thread: InThread
+) -> None:
+    """Claims do not lock the job: an item asked for as claimed, then as pending, would be seen as neither."""
+    job = make_job(1)
+    with right_after("jobs_workitem", lambda: in_thread(claimed).result()):
+        assert ending.job_end_if_done(job.pk) is None
+    assert states(job) == {"claimed": 1}
+
+
+def test_a_release_between_two_statements_of_a_cancel_is_skipped_by_the_end(
+    make_job: MakeJob, in_thread: InThread
+) -> None:
+    """The item was not pending when the cancel skipped, and is not claimed when it counts."""
+    job = make_job(2)
+    claims = claimed(1)
+    with right_after("UPDATE jobs_workitem", lambda: in_thread(ledger.items_release, claims).result()):
+        receipt = lifecycle.job_cancel(job_id=job.pk)
+    assert (receipt.status, receipt.skipped, receipt.in_flight) == (JobStatus.CANCELLING, 1, 0)
+    assert states(job) == {"pending": 1, "skipped": 1}
+    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert states(job) == {"skipped": 2}
+
+
+def test_a_release_between_two_statements_of_a_cancelled_end_leaves_nothing_open(
+    make_job: MakeJob, in_thread: InThread
+) -> None:
+    job = make_job(1)
+    claims = claimed()
+    lifecycle.job_cancel(job_id=job.pk)
+    with right_after("UPDATE jobs_workitem", lambda: in_thread(ledger.items_release, claims).result()):
+        assert ending.job_end_if_done(job.pk) is None
+    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert states(job) == {"skipped": 1}
+
+
+def test_a_release_in_the_midst_of_a_force_is_skipped_all_the_same(make_job: MakeJob, in_thread: InThread) -> None:
+    job = make_job(2)
+    claims = claimed(1)
+    with transaction.atomic():
+        ledger.items_release(claims)
+        force = in_thread(lifecycle.job_cancel, job_id=job.pk, force=True)
+        force.wait_blocked()
+    receipt = force.result()
+    assert (receipt.status, receipt.skipped) == (JobStatus.CANCELLED, 2)
+    assert states(job) == {"skipped": 2}
+
+
+def test_a_release_between_two_statements_of_a_force_changes_nothing(make_job: MakeJob, in_thread: InThread) -> None:
+    job = make_job(2)
+    claims = claimed(1)
+    released: list[int] = []
+
+    def release() -> None:
+        side = in_thread(ledger.items_release, claims)
+        until(lambda: side.is_over or blockers(side.pid), "the release waits or is over")
+        released.append(1 if side.is_over and side.result() else 0)
+
+    with right_after("UPDATE jobs_workitem", release):
+        receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
+    assert (receipt.status, receipt.skipped, released) == (JobStatus.CANCELLED, 2, [0])
+    assert states(job) == {"skipped": 2}
 
 
 def test_an_end_that_waits_for_new_items_leaves_the_job_running(make_job: MakeJob, in_thread: InThread) -> None:
