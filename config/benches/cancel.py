@@ -18,6 +18,7 @@ FULL_SHARE = 0.75  #: a slice claims anew once a quarter of its hands are free
 PAGES_WAITING = 100  #: pages beyond those in flight, which the cancel has to skip
 POLL_SECONDS = 0.005
 GIVE_UP_SECONDS = 30.0
+MEDIAN_SECONDS = 0.4  #: what is promised of the median, and of all but the slowest in a hundred
 PROMISED_SECONDS = 1.0
 
 
@@ -34,15 +35,19 @@ class Cancelled:
 
 
 def run() -> Measured:
-    """Return times and mistakes per number of requests in flight; good without mistakes and within a second."""
-    figures: dict[str, Any] = {"repetitions": REPETITIONS, "page_seconds": PAGE_SECONDS}
-    is_good = True
-    for concurrency in CONCURRENCIES:
-        cancels = _cancels(concurrency)
-        figures[f"in_flight_{concurrency}"] = measured = _figures(cancels)
-        is_good &= not measured["claims_after_commit"] and not measured["count_mismatches"]
-        is_good &= measured["p99_s"] <= PROMISED_SECONDS
-    return Measured(figures, is_good)
+    """Return times and mistakes, the worse of few and many requests in flight and of each; good within the promise."""
+    each = {f"in_flight_{concurrency}": _figures(_cancels(concurrency)) for concurrency in CONCURRENCIES}
+    figures: dict[str, Any] = {
+        "repetitions": REPETITIONS,
+        "page_seconds": PAGE_SECONDS,
+        "p50_s": max(measured["p50_s"] for measured in each.values()),
+        "p99_s": max(measured["p99_s"] for measured in each.values()),
+        "claims_after_commit": sum(measured["claims_after_commit"] for measured in each.values()),
+        "count_mismatches": sum(measured["count_mismatches"] for measured in each.values()),
+        **each,
+    }
+    is_exact = not figures["claims_after_commit"] and not figures["count_mismatches"]
+    return Measured(figures, is_exact and figures["p50_s"] <= MEDIAN_SECONDS and figures["p99_s"] <= PROMISED_SECONDS)
 
 
 def _cancels(concurrency: int) -> list[Cancelled]:
