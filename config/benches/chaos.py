@@ -11,7 +11,7 @@ from config.benches.chaos_acts import (
     NEIGHBOUR_PAGES,
     Chaos,
     act_do,
-    force_while_settles_wait,
+    force_while_a_settle_waits,
     kill_and_restart,
     passages_delete_by_hand,
 )
@@ -58,7 +58,7 @@ def run(rounds: int = 3, seed: int = 1, sabotage: str = "") -> Measured:
 
 
 def _round(chaos: Chaos, number: int) -> None:
-    """Crawl the site thrice while things happen, wait until all is quiet, and stop the server."""
+    """Crawl the site while things happen, wait until all is quiet, and stop the server."""
     chaos.server.start()
     chaos.project_id = str(chaos.server.ask("POST", "/projects", {"name": f"round {number}"})[1]["id"])
     chaos.crawl()
@@ -66,8 +66,9 @@ def _round(chaos: Chaos, number: int) -> None:
     _acts(chaos, ACTS_BEFORE_KILL)
     chaos.site.edition += 1
     kill_and_restart(chaos, store_is_busy=chaos.dice.random() < 0.5)
-    force_while_settles_wait(chaos, chaos.crawl())
+    chaos.crawl()
     _acts(chaos, ACTS_AFTER_KILL)
+    force_while_a_settle_waits(chaos, chaos.crawl())  # last, so that no later act removes what came too late
     if quiet_await(chaos):
         chaos.acts["passages deleted by hand"] += passages_delete_by_hand(chaos)
         quiet_await(chaos)

@@ -25,8 +25,8 @@ from jobs.states import FINISHED_JOB, ItemState
 from jobs.transactions import job_lock
 
 LONGEST_GAP_SECONDS = 0.6
-LOCK_HELD_SECONDS = 0.5
-PAGES_UNDER_WAY = 5
+POLL_SECONDS = 0.02
+SETTLE_WAITS_WITHIN_SECONDS = 5.0
 UNDER_WAY_WITHIN_SECONDS = 15.0
 STORE_OUTAGE_SECONDS = 1.5
 NEIGHBOUR_PAGES = 30
@@ -113,23 +113,39 @@ def _ask(chaos: Chaos, method: str, path: str) -> bool:
     return status < 400
 
 
-def force_while_settles_wait(chaos: Chaos, job_id: UUID) -> None:
-    """Force a job's end while its workers queue up, with results in hand, for the lock that this holds.
+def force_while_a_settle_waits(chaos: Chaos, job_id: UUID) -> None:
+    """Force a job's end while a worker waits, with its first results in hand, for the lock that this holds.
 
-    What they bring comes too late, and has to be fenced out.
+    What it brings comes too late, and has to be fenced out. The first results, because after later ones a worker
+    also waits for the lock to ask for the job's end, looks up, and brings nothing.
     """
-    done = WorkItem.objects.filter(job_id=job_id, state=ItemState.DONE.value)
-    deadline = time.monotonic() + UNDER_WAY_WITHIN_SECONDS
-    while done.count() < PAGES_UNDER_WAY and time.monotonic() < deadline:
-        time.sleep(0.02)
+    items = WorkItem.objects.filter(job_id=job_id)
+    claimed = items.filter(state=ItemState.CLAIMED.value)
+    _wait_until(claimed.exists, UNDER_WAY_WITHIN_SECONDS)
     try:
         with transaction.atomic():
             job_lock(job_id)
-            time.sleep(LOCK_HELD_SECONDS)
+            is_first = not items.filter(state=ItemState.DONE.value).exists()
+            _wait_until(_somebody_waits, SETTLE_WAITS_WITHIN_SECONDS)
             job_cancel(job_id=job_id, force=True, actor="chaos")
-        chaos.acts["force_held"] += 1
+        chaos.acts["force_held" if is_first else "force_held late"] += 1
     except (Conflict, NotFound):  # other acts have ended or removed it before
         chaos.acts["force_held refused"] += 1
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _somebody_waits() -> bool:
+    """Return True once another connection waits for a lock of this one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def kill_and_restart(chaos: Chaos, *, store_is_busy: bool) -> None:
