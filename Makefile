@@ -31,7 +31,7 @@ bench: venv
 	$(MANAGE) bench $(ARGS)
 
 test: venv-dev
-	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: venv-dev
 	.venv/bin/python -m ruff check .

@@ -67,8 +67,8 @@ def pages_store(job: JobKey, outcomes: Sequence[Outcome]) -> list[Outcome]:
 def _duplicates(job: JobKey, pages: Sequence[PageWrite], unmodified: frozenset[UUID]) -> dict[str, str]:
     """Return url → url of the byte-identical page that this job holds, will come to, or has earlier in the batch.
 
-    A stored page that the job has yet to come to counts, so that which of two equal pages is the source does not
-    depend on whose reply is faster.
+    A stored page that the job has yet to come to counts, and one in the batch precedes those that are new, so that
+    which of two equal pages is the source does not depend on whose reply is faster.
     """
     if not pages:
         return {}
@@ -81,9 +81,11 @@ def _duplicates(job: JobKey, pages: Sequence[PageWrite], unmodified: frozenset[U
     for known in (stored, mine):
         others = known.filter(body_hash__in=hashes).exclude(url__in=urls)
         first.update(others.values_list("body_hash", "url"))
+    alike = Source.objects.filter(project_id=job.project_id, body_hash__in=hashes, gone_at__isnull=True)
+    stored_urls = set(alike.filter(url__in=urls).values_list("url", flat=True))
     own = set(mine.filter(url__in=urls).values_list("url", flat=True))  # fetched by this very job before: no twins
     twins: dict[str, str] = {}
-    for page in pages:
+    for page in sorted(pages, key=lambda page: page.url not in stored_urls):
         twin = first.setdefault(page.fields["body_hash"], page.url)
         if twin != page.url and page.url not in own:
             twins[page.url] = twin

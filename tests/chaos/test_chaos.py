@@ -51,8 +51,8 @@ def test_three_rounds_of_chaos_lose_nothing(house: House) -> None:
     ("sabotage", "promise", "finding"),
     [
         ("trigger", "orphans", "points have no row"),
-        ("fence", "lost", "its ledger"),
-        ("heal", "stuck", "never applied"),
+        pytest.param("fence", "lost", "its ledger", marks=pytest.mark.long),
+        pytest.param("heal", "stuck", "never applied", marks=pytest.mark.long),
     ],
 )
 def test_what_is_switched_off_is_found_out(house: House, sabotage: str, promise: str, finding: str) -> None:

@@ -10,6 +10,10 @@ from config.logging import JsonFormatter
 from config.security import CONTENT_SECURITY_POLICY
 from config.wsgi import application
 
+# Django closes old connections at the start of a request: without the right to, a test fails if an earlier one left
+# a connection open.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def ask(path):
     """Ask the WSGI application and return status, headers and body."""

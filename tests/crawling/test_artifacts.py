@@ -19,13 +19,19 @@ from tests.factories import status_fields
 
 pytestmark = pytest.mark.django_db
 
-CHUNK = finishing.CHUNK
+CHUNK = 200
 SOURCES = 3 * CHUNK
 #: All that a removal may read of these tables: keys, never what is bulky or everything.
 KEY = r'"\w+"\."(id|source_id|job_id|url)"( AS "\w+")?'
 ADOPTED = r'"crawling_source"."adopted_at" AS "adopted_at"'
 READ = re.compile(rf'^SELECT (DISTINCT )?({KEY}|COUNT\(\*\) AS "__count"|1 AS "a")(, ({KEY}|{ADOPTED}))* FROM')
 BULKY = ("body", "text", "headers", "data", "evidence", "context", "payload", "result")
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let three chunks be few rows."""
+    monkeypatch.setattr(finishing, "CHUNK", CHUNK)
 
 
 @pytest.fixture

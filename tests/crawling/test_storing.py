@@ -279,3 +279,13 @@ def test_a_page_that_the_job_has_yet_to_come_to_is_the_source_of_its_twin(projec
     assert store(second, [twin]) == ["skipped:duplicate"]
     WorkItem.objects.filter(job_id=second.id).delete()
     assert store(second, [twin]) == ["done:"]
+
+
+def test_a_stored_page_is_the_source_of_its_new_twin_in_the_same_batch(project: Project) -> None:
+    first, second = make_job(project), make_job(project)
+    known = fetched(first, "/b", "same")
+    assert store(first, [known]) == ["done:"]
+    known = replace(known, claim=claim_of(second, "http://h.test/b"))
+    twin = replace(known, claim=claim_of(second, "http://h.test/a"), write=replace(known.write, url="http://h.test/a"))
+    assert store(second, [twin, known]) == ["skipped:duplicate", "done:unchanged"]
+    assert set(sources(project)) == {"/b"}
