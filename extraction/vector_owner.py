@@ -1,13 +1,13 @@
-"""Vectors as artifacts of a job: counted in the store itself, deleted through the outbox."""
+"""Vectors as artifacts of a job: counted in the store itself, deleted through the outbox.
+
+Every process registers this owner, few remove anything: what takes a second to load is imported where it is used.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from extraction import audit, bindings, outbox
-from extraction.applying import OUTAGES
-from extraction.drain import DRAIN_SECONDS, drain
+from extraction import outbox
 from extraction.models import VectorChange
-from extraction.stores.base import StoreError
 from jobs.errors import Unavailable
 from jobs.owners import Removed
 
@@ -39,6 +39,8 @@ class VectorOwner:
         What another drainer holds, or has to be applied once more, is left to the next call: `count` tells.
         Raises: Unavailable.
         """
+        from extraction import audit
+
         _drain(VectorChange.DELETE)
         if _stored(job_ids):
             _drain(VectorChange.UPSERT)  # rows that now belong to another job still say the old one in the store
@@ -50,12 +52,18 @@ class VectorOwner:
 
 
 def _drain(operation: str) -> None:
+    from extraction.drain import DRAIN_SECONDS, drain
+
     receipt = drain(operation, seconds=DRAIN_SECONDS / 2)
     if receipt.unavailable:
         raise Unavailable(f"The vectors cannot be removed now: {receipt.unavailable}")
 
 
 def _stored(job_ids: Sequence[UUID]) -> int:
+    from extraction import bindings
+    from extraction.applying import OUTAGES
+    from extraction.stores.base import StoreError
+
     try:
         return bindings.store().count(job_ids=job_ids)
     except (StoreError, *OUTAGES) as error:

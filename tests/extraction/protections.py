@@ -10,6 +10,7 @@ KIND, PASSAGES, OUTBOX, ENDS = (
 )  # fmt: skip
 APPLYING, DRAIN, HYDRATION = "extraction/applying.py", "extraction/drain.py", "extraction/hydration.py"
 AUDIT, AUDIT_STATE, AUDIT_WORK = "extraction/audit.py", "extraction/audit_state.py", "extraction/audit_work.py"
+AUDIT_SLICES = "extraction/audit_slices.py"
 
 
 def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
@@ -234,19 +235,19 @@ PROTECTIONS = [
         "audit-one-at-a-time",
         "Two background audits never run at once.",
         "test_audit_work.py::test_one_at_a_time",
-        Change(AUDIT_WORK, "if not is_alone or not hours:", "if not hours:"),
+        Change(AUDIT_SLICES, "if not is_alone or not hours:", "if not hours:"),
     ),
     rule(
         "audit-goes-on",
         "A slice goes on where the last one ended.",
         "test_audit_work.py::test_a_slice_goes_on_where_the_last_one_ended",
-        Change(AUDIT_WORK, "    return audit_state.run_save(run, progress) and", "    return"),
+        Change(AUDIT_SLICES, "    return audit_state.run_save(run, progress) and", "    return"),
     ),
     rule(
         "audit-ends-between-pages",
         "A worker that shuts down ends after the page under way.",
         "test_audit_work.py::test_a_shut_down_worker_ends_after_its_page",
-        Change(AUDIT_WORK, "        stopping.set()\n        thread.join()\n", "        pass\n"),
+        Change(AUDIT_SLICES, "        stopping.set()\n        thread.join()\n", "        pass\n"),
     ),
     rule(
         "audit-overtaken",
@@ -287,7 +288,7 @@ PROTECTIONS = [
         "audit-outage-noted",
         "An audit that meets an outage says so, and is not taken for a complete one.",
         "test_audit_work.py::test_an_outage_is_noted_and_waited_for",
-        Change(AUDIT_WORK, "            audit_state.attempt_interrupted(error.detail)\n"),
+        Change(AUDIT_SLICES, "            audit_state.attempt_interrupted(error.detail)\n"),
     ),
     rule(
         "audit-fixed-is-lag",

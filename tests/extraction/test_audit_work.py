@@ -12,9 +12,10 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from dramatiq.middleware import Shutdown
 
-from extraction import audit, audit_state, audit_work
+from extraction import audit, audit_slices, audit_state, audit_work
+from extraction.audit_slices import slice_serve
 from extraction.audit_state import LastAudit, Progress, last_audit
-from extraction.audit_work import AuditWork, slice_serve
+from extraction.audit_work import AuditWork
 from extraction.drain import drain_vectors
 from extraction.embedding import WordLlamaEmbedder
 from extraction.models import AuditState, VectorChange
@@ -34,7 +35,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "PAGE", 7)
-    monkeypatch.setattr(audit_work, "REST_RATIO", 0.0)
+    monkeypatch.setattr(audit_slices, "REST_RATIO", 0.0)
 
 
 @pytest.fixture
@@ -131,9 +132,9 @@ class PageByPage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages: list[tuple[str, UUID | None]] = []
-        self._compare = audit_work.page_compare
+        self._compare = audit_slices.page_compare
         self._stopping = threading.Event()
-        monkeypatch.setattr(audit_work, "page_compare", self._one_page)
+        monkeypatch.setattr(audit_slices, "page_compare", self._one_page)
 
     def serve(self) -> bool:
         self._stopping = threading.Event()
@@ -168,11 +169,11 @@ def test_after_its_time_a_slice_wants_another(
     knowledge: Knowledge, store: TrippingStore, monkeypatch: pytest.MonkeyPatch, sent: list[str]
 ) -> None:
     due()
-    monkeypatch.setattr(audit_work, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(audit_slices, "SLICE_SECONDS", 0.0)
     audit_work.audit_slice.fn()
     assert (sent, last_audit()) == (["slice"], None)
     assert AuditWork().wake_if_due() == 0, "the slice has seen to that itself"
-    monkeypatch.setattr(audit_work, "SLICE_SECONDS", 60.0)
+    monkeypatch.setattr(audit_slices, "SLICE_SECONDS", 60.0)
     audit_work.audit_slice.fn()
     assert (sent, found()) == (["slice"], (0, 0, 0, 0))
 
@@ -183,7 +184,7 @@ def test_a_shut_down_worker_ends_after_its_page(
     """Dramatiq raises in the thread that waits; what is under way in the helper thread comes to its end."""
     due()
     page = Pause()
-    compare, compared = audit_work.page_compare, []
+    compare, compared = audit_slices.page_compare, []
 
     def pausing(progress: Progress, of: Any) -> Progress:
         page(progress)
@@ -195,8 +196,8 @@ def test_a_shut_down_worker_ends_after_its_page(
         page.end()
         raise Shutdown
 
-    monkeypatch.setattr(audit_work, "page_compare", pausing)
-    monkeypatch.setattr(audit_work, "wait", shut_down)
+    monkeypatch.setattr(audit_slices, "page_compare", pausing)
+    monkeypatch.setattr(audit_slices, "wait", shut_down)
     audit_work.audit_slice.fn()
     assert len(compared) < 3 and sent == [] and last_audit() is None
     assert state().begun_at is not None and state().progress["side"] != "passages"

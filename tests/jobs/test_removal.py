@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source
-from extraction import vector_owner
+from extraction import audit
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.search import search
 from jobs import background, ending, finishing, healing, removal
@@ -81,7 +81,7 @@ def test_rows_whose_points_were_never_written_leave_no_point(project: Project) -
 
 def test_shared_sources_are_kept_counted_and_handed_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A and B both fetched /a and /b; A wrote them, and only A has /c. It takes no audit of the whole store."""
-    monkeypatch.setattr(vector_owner.audit, "audit", None)
+    monkeypatch.setattr(audit, "audit", None)
     first = crawled(project, "/a", "/b", "/c")
     second = crawled(project, "/a", "/b")
     vectors_caught_up()
