@@ -55,6 +55,7 @@ def cancel_job(
         sources_to_cleanup=sources,
         changed=receipt.changed,
         skipped=receipt.skipped,
+        pending=receipt.pending,
         in_flight=receipt.in_flight,
         done=receipt.done,
         failed=receipt.failed,
@@ -75,6 +76,7 @@ def cancel_read(before: CancelReceipt) -> CancelReceipt:
     return replace(
         before,
         status=status,
+        pending=states.get(ItemState.PENDING.value, 0),
         in_flight=states.get(ItemState.CLAIMED.value, 0),
         done=states.get(ItemState.DONE.value, 0),
         failed=states.get(ItemState.FAILED.value, 0),
@@ -91,8 +93,14 @@ def cancel_message(receipt: CancelReceipt) -> str:
         case JobStatus.CANCELLED, True:
             return f"The job is cancelled; {receipt.skipped} items were skipped."
         case _, False:
-            return f"The job is being cancelled already; {receipt.in_flight} items are still in flight."
+            return (
+                f"The job is being cancelled already; {receipt.in_flight} items are still in flight{_waiting(receipt)}."
+            )
     return (
         f"The job is being cancelled: {receipt.skipped} items were skipped,"
-        f" {receipt.in_flight} in flight are being aborted."
+        f" {receipt.in_flight} in flight are being aborted{_waiting(receipt)}."
     )
+
+
+def _waiting(receipt: CancelReceipt) -> str:
+    return f", {receipt.pending} more will be skipped" if receipt.pending else ""

@@ -20,6 +20,8 @@ from jobs.transactions import LockedJob, job_lock, job_move, retried
 
 log = logging.getLogger(__name__)
 
+SKIPPED_AT_ONCE = 100_000  # about a second; workers see a cancel only once this is committed
+
 
 def job_end_if_done(job_id: UUID) -> JobStatus | None:
     """End the job if nothing remains to be done; return its new status, None if it goes on."""
@@ -32,7 +34,7 @@ def _end_if_done(job_id: UUID) -> JobStatus | None:
         return None
     # Each question below is a new statement: it sees what others committed before the lock was granted.
     if job.status is JobStatus.CANCELLING:
-        items_skip(job_id)  # what a dead or stopping worker gave back
+        items_skip(job_id)  # what a worker gave back, or a cancel left to be skipped
         return None if _remaining(job_id) else job_end(job, JobStatus.CANCELLED, action="cancelled")
     if job.status not in (JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.QUEUED):
         return None
@@ -94,31 +96,69 @@ def _completed(job: LockedJob) -> tuple[dict[str, Any], str]:
 
 
 def items_skip(job_id: UUID, reason: Reason = Reason.CANCELLED, *, claimed_too: bool = False) -> int:
-    """Skip every pending item of the job with one statement; return how many.
+    """Skip up to SKIPPED_AT_ONCE pending items of a job that this transaction has locked; return how many.
 
-    claimed_too: revoke the leases as well; whoever holds one can no longer write. Of one statement, because an item
-    that is given back between two would escape both.
+    claimed_too: revoke all its leases as well; whoever holds one can no longer write.
     """
-    states = "(state = 'pending' OR state = 'claimed')" if claimed_too else "state = 'pending'"
+    values = {"job": job_id, "reason": reason.value, "most": SKIPPED_AT_ONCE}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE jobs_workitem SET state = 'skipped', reason = %s, lease = NULL, lease_until = NULL,"  # noqa: S608
-            f" not_before = NULL, finished_at = clock_timestamp() WHERE job_id = %s AND {states}",
-            [reason.value, job_id],
-        )
-        return int(cursor.rowcount)
+        cursor.execute(_IS_MORE_THAN_A_STEP, values)
+        if not cursor.fetchone()[0]:
+            # One statement, because an item that is given back between two would escape both.
+            cursor.execute(_SKIP_ALL_CLAIMED_TOO if claimed_too else _SKIP_ALL, values)
+            return int(cursor.rowcount)
+        revoked = 0
+        if claimed_too:  # what is given back meanwhile is skipped by a later step
+            cursor.execute(_SKIP_CLAIMED, values)
+            revoked = cursor.rowcount
+        cursor.execute(_SKIP_STEP, values)
+        return int(revoked + cursor.rowcount)
+
+
+_IS_MORE_THAN_A_STEP = (
+    "SELECT EXISTS (SELECT FROM jobs_workitem WHERE job_id = %(job)s AND state = 'pending' OFFSET %(most)s)"
+)
+_SKIP = """
+    UPDATE jobs_workitem SET state = 'skipped', reason = %(reason)s, lease = NULL, lease_until = NULL,
+                             not_before = NULL, finished_at = clock_timestamp()
+"""
+_SKIP_ALL = f"{_SKIP} WHERE job_id = %(job)s AND state = 'pending'"
+_SKIP_CLAIMED = f"{_SKIP} WHERE job_id = %(job)s AND state = 'claimed'"
+_SKIP_ALL_CLAIMED_TOO = f"{_SKIP} WHERE job_id = %(job)s AND (state = 'pending' OR state = 'claimed')"
+# The ids are the only condition: beside another one the planner may look for each row in the whole list of them.
+_SKIP_STEP = f"""
+    WITH picked AS MATERIALIZED (
+        SELECT id FROM jobs_workitem WHERE job_id = %(job)s AND state = 'pending' LIMIT %(most)s FOR UPDATE)
+    {_SKIP} WHERE id = ANY(ARRAY(SELECT id FROM picked))
+"""  # noqa: S608  constants only
+
+
+def cancelling_skip(job_id: UUID) -> int:
+    """Skip all that a cancelling job has pending, in steps that each commit; return how many. Else do nothing."""
+    skipped = 0
+    while step := retried(partial(_cancelling_skip, job_id)):
+        skipped += step
+    return skipped
+
+
+def _cancelling_skip(job_id: UUID) -> int:
+    job = job_lock(job_id)
+    if job is None or job.status is not JobStatus.CANCELLING:
+        return 0
+    return items_skip(job_id)
 
 
 def _skip_beyond_limit(job: LockedJob) -> None:
     if job.page_limit is None or _true(f"SELECT {_CLAIMED}", job.key.id):
         return  # what is claimed may not become a page; no more is claimed meanwhile, that takes the job's lock
     if ledger.pages_taken(job.key.id) >= job.page_limit:
-        items_skip(job.key.id, Reason.LIMIT)
+        while items_skip(job.key.id, Reason.LIMIT):
+            pass  # until none is left
 
 
 # Each is answered by a partial index of its own, however many items are settled.
-_CLAIMED = "EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = %(job)s AND state = 'claimed')"
 _PENDING = "EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = %(job)s AND state = 'pending')"
+_CLAIMED = "EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = %(job)s AND state = 'claimed')"
 
 
 def _remaining(job_id: UUID) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from jobs import background, idempotency, retention, wake
-from jobs.ending import items_skip, job_end_if_done
+from jobs.ending import cancelling_skip, job_end_if_done
 from jobs.states import ACTIVE_JOB, JobStatus
 from jobs.transactions import event_record, job_lock, retried
 
@@ -109,13 +109,8 @@ def _expire_of_job(job_id: UUID, all_of_them: bool) -> tuple[int, int]:
 
 
 def _skip_cancelling() -> int:
-    """Skip pending items of cancelling jobs: those whose worker died in mid-cancel came back as pending."""
-    return sum(retried(partial(_skip_of_job, job_id)) for job_id in _jobs_in([JobStatus.CANCELLING]))
-
-
-def _skip_of_job(job_id: UUID) -> int:
-    job = job_lock(job_id)
-    return items_skip(job_id) if job is not None and job.status is JobStatus.CANCELLING else 0
+    """Skip pending items of cancelling jobs: too many for one step, or given back by a worker that died."""
+    return sum(cancelling_skip(job_id) for job_id in _jobs_in([JobStatus.CANCELLING]))
 
 
 def _end_jobs() -> tuple[int, list[Exception]]:

@@ -26,6 +26,7 @@ class CancelReceipt:
     status: JobStatus
     changed: bool
     skipped: int
+    pending: int  #: still to be skipped: a very large job is emptied in steps
     in_flight: int
     done: int
     failed: int
@@ -86,7 +87,8 @@ def job_require(job_id: UUID) -> LockedJob:
 def job_cancel(*, job_id: UUID, actor: str = "", reason: str = "", force: bool = False) -> CancelReceipt:
     """Cancel a job: skip what is pending, tell the workers to abort the rest. Repeating it is harmless.
 
-    `force` revokes the leases: the job is cancelled now, and late writers are fenced out.
+    `force` revokes the leases: the job is cancelled now, and late writers are fenced out. What is
+    pending beyond SKIPPED_AT_ONCE items is skipped by healing, so that workers learn of the cancel within a second.
     Raises: NotFound, Conflict (code already_finished).
     """
     return retried(partial(_cancel, job_id, actor, reason, force))
@@ -113,9 +115,13 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
             cancel_requested_at=Now(), cancel_requested_by=actor, cancel_reason=reason[:500]
         )
     skipped = items_skip(job_id, claimed_too=force)
+    while job.status is JobStatus.QUEUED and (step := items_skip(job_id)):
+        skipped += step  # it has no workers that would have to learn of the cancel, and ends here
     counted = ledger.counts(job_id)
     status = JobStatus.CANCELLING
-    if not counted.unfinished:  # pending: given back after the skip, by a worker that ends the job next
+    if counted.states.get(ItemState.PENDING.value):  # beyond what one step skips, or given back after it
+        wake.healing_wake()
+    if not counted.unfinished:
         action = "force" if force else "cancel"
         status = job_end(job, JobStatus.CANCELLED, action=action, actor=actor, reason=reason, counted=counted)
     elif job.status is not JobStatus.CANCELLING:
@@ -132,6 +138,7 @@ def _receipt(
         status=status,
         changed=changed,
         skipped=skipped,
+        pending=states.get(ItemState.PENDING.value, 0),
         in_flight=states.get(ItemState.CLAIMED.value, 0),
         done=states.get(ItemState.DONE.value, 0),
         failed=states.get(ItemState.FAILED.value, 0),

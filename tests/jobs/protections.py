@@ -184,6 +184,28 @@ PROTECTIONS = [
         Change(ENDING, "(state = 'pending' OR state = 'claimed')", "state = 'claimed'"),
     ),
     rule(
+        "cancel-in-steps",
+        "Workers learn of the cancel of a very large job at once: it skips a step of it, not the whole.",
+        "test_cancel_in_steps.py::test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest",
+        Change(ENDING, "if not cursor.fetchone()[0]:", "if cursor.fetchone():"),
+    ),
+    rule(
+        "cancel-rest-heals",
+        "What a step of a cancel leaves is skipped by healing, which is sent at once.",
+        "test_cancel_in_steps.py::test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest",
+        Change(
+            LIFECYCLE,
+            "or given back after it\n        wake.healing_wake()",
+            "or given back after it\n        pass",
+        ),
+    ),
+    rule(
+        "cancel-step-commits",
+        "Healing skips such a job in steps that each commit: no lock on it is held for the whole.",
+        "test_cancel_in_steps.py::test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest",
+        Change(ENDING, "    while step := retried(", "    if step := retried("),
+    ),
+    rule(
         "end-once",
         "Two last workers that look at the same instant end the job once and chain one child.",
         "test_races_of_jobs.py::test_two_ends_at_once_chain_exactly_one",

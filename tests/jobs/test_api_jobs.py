@@ -23,6 +23,7 @@ CANCEL_FIELDS = {
     "sources_to_cleanup",
     "changed",
     "skipped",
+    "pending",
     "in_flight",
     "done",
     "failed",

@@ -31,8 +31,9 @@ class Command(JobCommand):
             self.print_json(asdict(receipt))
         else:
             verb = "is" if receipt.changed else "was already"
+            waiting = f" {receipt.pending:,} to be skipped," if receipt.pending else ""
             self.stdout.write(
-                f"The job {verb} {receipt.status}: {receipt.skipped:,} skipped now, {receipt.in_flight:,} in flight,"
-                f" {receipt.done:,} done and kept, {receipt.failed:,} failed."
+                f"The job {verb} {receipt.status}: {receipt.skipped:,} skipped now,{waiting}"
+                f" {receipt.in_flight:,} in flight, {receipt.done:,} done and kept, {receipt.failed:,} failed."
             )
         return 0
