@@ -13,7 +13,6 @@ FIRST_SLOW_DOWN_SECONDS = 0.5
 FORGOTTEN_SECONDS = 0.05  # a slow-down below this is over
 BURST_SECONDS = 1.0  # refusals this close together answer requests that were already under way: one sign, not many
 PATIENCE_SECONDS = 30.0  # a request to a host that says "later" waits this long in hand, else in the ledger
-_CLOCK_SECONDS = 0.001  # timers may fire this much early
 
 
 class AskedToWait(QuarryError):
@@ -34,7 +33,7 @@ class Pace:
         self.concurrency = concurrency
         self.slow_down_seconds = slow_down_seconds
         self._slots = asyncio.Semaphore(concurrency)
-        self._next_at = 0.0
+        self._is_next = asyncio.Lock()
         self._blocked_until = 0.0
         self._asked_at = -math.inf
         self._slowed_at = -math.inf
@@ -61,15 +60,12 @@ class Pace:
         Raises: AskedToWait when the host said "later" and means more than PATIENCE_SECONDS.
         """
         async with self._slots:
-            while True:
-                if self.blocked_seconds > PATIENCE_SECONDS:
-                    raise AskedToWait(self.blocked_seconds)
-                start_at = max(time.monotonic(), self._next_at, self._blocked_until)
-                self._next_at = start_at + self.pause_seconds
-                await asyncio.sleep(max(0.0, start_at - time.monotonic()))
-                if self.blocked_seconds < _CLOCK_SECONDS:  # else another request was told "later" meanwhile
-                    break
-            self._asked_at = time.monotonic()
+            async with self._is_next:  # one waits at a time: the pause counts from when the last request went out
+                while (seconds := max(self.rest_seconds, self.blocked_seconds)) > 0:
+                    if self.blocked_seconds > PATIENCE_SECONDS:
+                        raise AskedToWait(self.blocked_seconds)
+                    await asyncio.sleep(seconds)  # meanwhile another request may be told "later"
+                self._asked_at = time.monotonic()
             yield
 
     def succeeded(self) -> None:

@@ -196,7 +196,17 @@ PROTECTIONS = [
         "pace-later-for-all",
         "When a host says “later”, requests that already wait their turn do not go out either.",
         "test_politeness.py::test_a_host_that_says_later_is_left_alone_meanwhile",
-        Change(PACE, "                if self.blocked_seconds < _CLOCK_SECONDS:", "                if True:"),
+        Change(PACE, "max(self.rest_seconds, self.blocked_seconds)) > 0", "self.rest_seconds) > 0"),
+    ),
+    rule(
+        "pace-from-what-was-sent",
+        "The pause counts from when a request really went out: a stalled machine makes up for nothing.",
+        "test_politeness.py::test_a_machine_that_stalls_shortens_no_pause",
+        Change(
+            PACE,
+            "self._asked_at = time.monotonic()",
+            "self._asked_at = self._asked_at + self.pause_seconds if self._asked_at > 0 else time.monotonic()",
+        ),
     ),
     rule(
         "pace-across-slices",
