@@ -73,10 +73,13 @@ def cancel_read(before: CancelReceipt) -> CancelReceipt:
     if status is None:  # deleted meanwhile, which cancelled it first
         return replace(before, status=JobStatus.DELETING)
     states = counts(before.job_id).states
+    pending = states.get(ItemState.PENDING.value, 0)
+    since = max(0, before.pending - pending) if before.changed else 0  # what the call's own step left to be skipped
     return replace(
         before,
         status=status,
-        pending=states.get(ItemState.PENDING.value, 0),
+        skipped=before.skipped + since,
+        pending=pending,
         in_flight=states.get(ItemState.CLAIMED.value, 0),
         done=states.get(ItemState.DONE.value, 0),
         failed=states.get(ItemState.FAILED.value, 0),

@@ -54,12 +54,14 @@ _OLDEST_LEASE = """
     FROM jobs_workitem WHERE state = 'claimed'
 """
 
-# Of a running job with nothing left the last item says since when; there is no such job unless it is stuck.
+# The last item of a job with nothing in flight says since when it stands still; few jobs come that far.
 _STUCK = """
     SELECT count(*) FROM jobs_job j
     WHERE (j.status = 'cancelling'
            AND j.cancel_requested_at < clock_timestamp() - make_interval(secs => %(seconds)s)
-           AND NOT EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = j.id AND state = 'claimed'))
+           AND NOT EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = j.id AND state = 'claimed')
+           AND NOT EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = j.id AND finished_at IS NOT NULL
+                           AND finished_at >= clock_timestamp() - make_interval(secs => %(seconds)s)))
        OR (j.status = 'running'
            AND j.started_at < clock_timestamp() - make_interval(secs => %(seconds)s)
            AND NOT EXISTS (SELECT 1 FROM jobs_workitem WHERE job_id = j.id AND state = 'pending')

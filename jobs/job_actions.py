@@ -23,8 +23,10 @@ def _cancelled(receipts: Sequence[CancelReceipt]) -> str:
     changed = [receipt for receipt in receipts if receipt.changed]
     skipped, in_flight = sum(r.skipped for r in changed), sum(r.in_flight for r in changed)
     done, failed = sum(r.done for r in changed), sum(r.failed for r in changed)
+    pending = sum(r.pending for r in changed)
+    waiting = f" {pending:,} more being skipped," if pending else ""
     return (
-        f"{_jobs(len(changed))}; {skipped:,} items skipped, {in_flight:,} in flight, {done:,} done before,"
+        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} done before,"
         f" {failed:,} failed before." + _already(len(receipts) - len(changed))
     )
 

@@ -115,11 +115,13 @@ def refuse_active(job: LockedJob, what: str, *, hint: str = "") -> None:
     if job.status not in ACTIVE_JOB:
         return
     if job.status is JobStatus.CANCELLING and job.cancel_requested_at is not None:
-        in_flight = ledger.counts(job.key.id).states.get(ItemState.CLAIMED.value, 0)
+        states = ledger.counts(job.key.id).states
+        in_flight, pending = states.get(ItemState.CLAIMED.value, 0), states.get(ItemState.PENDING.value, 0)
+        waiting = f" and {pending} more to be skipped" if pending else ""
         detail = (
             f"The job has been cancelling since {job.cancel_requested_at:%Y-%m-%d %H:%M:%S} UTC with {in_flight} items"
-            f" in flight; it can be {what} as soon as its status is cancelled, in a few seconds. Cancel it with"
-            " force=true to end it now."
+            f" in flight{waiting}; it can be {what} as soon as its status is cancelled, in a few seconds. Cancel it"
+            " with force=true to end it now."
         )
     else:
         detail = f"The job is {job.status}; cancel it or let it finish, then it can be {what}.{hint}"

@@ -154,6 +154,16 @@ def test_a_cancelling_job_with_nothing_in_flight_is_stuck_after_a_while(make_job
     assert gauges_read().stuck_jobs == stuck
 
 
+@pytest.mark.parametrize(("skipped", "stuck"), [(JUST_NOW, 0), (LONG_AGO, 1)])
+def test_a_large_job_whose_items_are_still_being_skipped_is_not_stuck(make_job, skipped, stuck):
+    job = make_job(2, status=JobStatus.CANCELLING)
+    WorkItem.objects.filter(job=job, key="item-0").update(
+        state="skipped", reason="cancelled", finished_at=timezone.now() - skipped
+    )
+    Job.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now() - LONG_AGO)
+    assert gauges_read().stuck_jobs == stuck
+
+
 def test_a_cancelling_job_with_work_in_flight_is_not_stuck(make_job):
     job = make_job(2)
     claimed(1)

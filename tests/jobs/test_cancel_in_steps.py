@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from crawling import api_cancel
-from jobs import actors, ending, finishing, healing, kinds, ledger, lifecycle, removal, retrying, settling
+from jobs import actors, ending, finishing, healing, job_actions, kinds, ledger, lifecycle, removal, retrying, settling
+from jobs.errors import Conflict
 from jobs.models import Job, JobEvent
 from jobs.states import JobStatus
 from tests.factories import claimed, states, status_of
@@ -41,6 +42,30 @@ def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_jo
     assert job.result is not None
     assert (job.result["counts"], job.result["reasons"]) == ({"skipped": 7}, {"cancelled": 7})
     assert JobEvent.objects.get(job=job, to_status="cancelled").counts == job.result
+
+
+def test_whoever_waits_for_the_end_is_told_of_all_that_was_skipped(make_job: MakeJob) -> None:
+    job = make_job(7)
+    receipt = lifecycle.job_cancel(job_id=job.pk)
+    healing.heal()
+    read = api_cancel.cancel_read(receipt)
+    assert (read.status, read.skipped, read.pending) == ("cancelled", 7, 0)
+    assert api_cancel.cancel_message(read) == "The job is cancelled; 7 items were skipped."
+
+
+def test_a_cleanup_meanwhile_says_what_it_waits_for(make_job: MakeJob) -> None:
+    job = make_job(7)
+    lifecycle.job_cancel(job_id=job.pk)
+    with pytest.raises(Conflict, match="with 0 items in flight and 5 more to be skipped; it can be cleaned up as soon"):
+        removal.job_cleanup(job_id=job.pk)
+
+
+def test_the_admin_says_how_many_are_left(make_job: MakeJob) -> None:
+    job = make_job(7)
+    receipt = lifecycle.job_cancel(job_id=job.pk)
+    assert job_actions._cancelled([receipt]) == (
+        "1 job; 2 items skipped, 5 more being skipped, 0 in flight, 0 done before, 0 failed before."
+    )
 
 
 def test_each_step_is_committed_before_the_next(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
