@@ -7,16 +7,18 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.db.models.functions import Left, Length
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat, Left, Length
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from crawling.items import HOST_LANE
 from crawling.models import Host, Source, SourceContent
 from jobs import admin_cells
 from jobs.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
+from jobs.models import Lane
 
 TEXT_SHOWN_CHARACTERS = 20_000
 ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
@@ -143,16 +145,19 @@ class SourceAdmin(BigTableAdmin):
 class HostAdmin(QuarryAdmin):
     """How gently each host is treated. Staff may override the delay."""
 
-    list_display = ("netloc", "delay", "slow_down_seconds", "robots_status", "robots_fetched_at", "last_error")
+    list_display = ("netloc", "delay", "slow_down_seconds", "robots_status", "robots_fetched_at", "last_error", "lane")
     search_fields = ("netloc",)
     ordering = ("netloc",)
     show_full_result_count = False
-    fields = ("netloc", "delay_seconds", "slow_down_seconds", "last_error", "last_error_at", "robots")
-    readonly_fields = ("netloc", "slow_down_seconds", "last_error", "last_error_at", "robots")
+    fields = ("netloc", "lane", "delay_seconds", "slow_down_seconds", "last_error", "last_error_at", "robots")
+    readonly_fields = ("netloc", "lane", "slow_down_seconds", "last_error", "last_error_at", "robots")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Host]:
-        """Return the hosts without their robots.txt."""
-        return super().get_queryset(request).defer("robots_text")
+        """Return the hosts without their robots.txt, each with its lane."""
+        lanes = Lane.objects.filter(key=Concat(Value(HOST_LANE), OuterRef("netloc")))
+        hosts: QuerySet[Host] = super().get_queryset(request).defer("robots_text")
+        with_lanes: Any = {"lane_id": Subquery(lanes.values("pk")), "paused_at": Subquery(lanes.values("paused_at"))}
+        return hosts.annotate(**with_lanes)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: a host is remembered when it is first visited."""
@@ -162,6 +167,14 @@ class HostAdmin(QuarryAdmin):
     def delay(self, host: Host) -> str:
         """Return the delay set for this host."""
         return "default" if host.delay_seconds is None else f"{host.delay_seconds:g} s"
+
+    @admin.display(description="Lane")
+    def lane(self, host: Any) -> SafeString | str:
+        """Return a link to where the host is paused and resumed."""
+        if host.lane_id is None:
+            return "—"
+        text = "paused" if host.paused_at else "open"
+        return format_html('<a href="{}">{}</a>', reverse("admin:jobs_lane_change", args=[host.lane_id]), text)
 
     @admin.display(description="robots.txt")
     def robots(self, host: Host) -> SafeString:

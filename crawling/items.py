@@ -5,12 +5,14 @@ from typing import Any
 from crawling.scope import host_of
 from jobs.kinds import NewItem
 
+HOST_LANE = "host:"  # how the keys of their lanes begin
+
 
 def page_item(url: str, *, depth: int, **data: Any) -> NewItem:
     """Return the item that fetches `url`; shallow pages first."""
-    return NewItem(key=url, lane=f"host:{host_of(url)}", rank=depth, data={"depth": depth, **data})
+    return NewItem(key=url, lane=HOST_LANE + host_of(url), rank=depth, data={"depth": depth, **data})
 
 
 def sitemap_item(url: str, **data: Any) -> NewItem:
     """Return the item that reads the sitemap at `url`, before any page."""
-    return NewItem(key=f"sitemap:{url}", lane=f"host:{host_of(url)}", rank=-1, data={"type": "sitemap", **data})
+    return NewItem(key=f"sitemap:{url}", lane=HOST_LANE + host_of(url), rank=-1, data={"type": "sitemap", **data})

@@ -20,7 +20,7 @@ from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop
 from crawling.failures import Limits
 from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.guard import AddressGuard
-from crawling.items import page_item, sitemap_item
+from crawling.items import HOST_LANE, page_item, sitemap_item
 from crawling.politeness import AskedToWait, Pace
 from crawling.reading import Follow, Reading
 from crawling.robots import RobotsRules
@@ -285,7 +285,7 @@ def _page_outcome(job: JobRef, claim: Claim, read: Reading) -> Outcome:
 @asynccontextmanager
 async def host_worker(lane: str, database: Any) -> AsyncIterator[HostWorker]:
     """Open the worker for one slice of a host's lane, and keep what it learned of the host's pace."""
-    netloc = lane.removeprefix("host:")
+    netloc = lane.removeprefix(HOST_LANE)
     memory = await database(hosts.host_recall, netloc)
     guard = AddressGuard(settings.QUARRY.crawl_allow_networks)
     session = open_session(guard, user_agent=USER_AGENT, limits=LIMITS)

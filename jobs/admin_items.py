@@ -1,4 +1,4 @@
-"""The ledger in the admin: work items, lanes and the history. Everything here is written by services only."""
+"""The ledger in the admin: work items and the history. Everything here is written by services only."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import admin_cells
-from jobs.admin_tables import BigTableAdmin, ReadOnlyAdmin
-from jobs.models import JobEvent, Lane, WorkItem
+from jobs.admin_tables import BigTableAdmin
+from jobs.models import JobEvent, WorkItem
 from jobs.states import Reason
 
 
@@ -87,25 +87,6 @@ class WorkItemAdmin(BigTableAdmin):
     def result_pretty(self, item: WorkItem) -> SafeString:
         """Return what became of it."""
         return admin_cells.pretty(item.result)
-
-
-@admin.register(Lane)
-class LaneAdmin(ReadOnlyAdmin):
-    """The queues: a host for fetching, a numbered lane for extraction."""
-
-    list_display = ("key", "served", "woken_at", "paused_at")
-    search_fields = ("key",)
-    ordering = ("key",)
-    show_full_result_count = False
-    fields = ("key", "served", "lease_until", "woken_at", "paused_at", "cursor_job")
-    readonly_fields = ("served",)
-
-    @admin.display(description="State")
-    def served(self, lane: Lane) -> SafeString:
-        """Return whether a worker serves the lane, it is paused, or nobody does."""
-        if lane.paused_at:
-            return admin_cells.badge("paused")
-        return admin_cells.badge("running" if lane.lease else "idle")
 
 
 @admin.register(JobEvent)

@@ -173,6 +173,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
             "failures": _failures(job.pk) if counts[ItemState.FAILED.value] else [],
             "events": list(JobEvent.objects.filter(job_id=job.pk).order_by("-pk")[:EVENTS_SHOWN]),
             "duration": admin_cells.duration(job.started_at, job.completed_at),
+            "paused_lanes": [] if job.is_finished else previews.lanes_paused(job.pk),
             "removal": job.removal or {},
             "payload": admin_cells.pretty(job.payload),
             "result": admin_cells.pretty(job.result) if job.result is not None else "",

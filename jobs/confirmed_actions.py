@@ -79,6 +79,21 @@ class ConfirmedActionsAdmin(QuarryAdmin):
         """Return the actions as the list of rows offers them: all lead to the confirmation."""
         return {action.name: (_chosen, action.name, action.label) for action in self.permitted_actions(request)}
 
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Return the page of one row, with the actions that fit it."""
+        if obj is not None:
+            fitting = [action for action in self.permitted_actions(request) if action.fits(obj)]
+            context |= {"row_actions": fitting, "act_url": self._act_url()}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
     def get_urls(self) -> list[URLPattern]:
         """Return the URLs, with that of the actions."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"

@@ -39,6 +39,16 @@ def lane_extend(lane_id: int, lease: UUID) -> bool:
         return bool(cursor.rowcount)
 
 
+def lane_is_ours(lane_id: int, lease: UUID) -> bool:
+    """Return whether the lease still holds and nobody has paused the lane."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM jobs_lane WHERE id = %s AND lease = %s AND paused_at IS NULL)",
+            [lane_id, lease],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def lane_release(lane_id: int, lease: UUID) -> None:
     """Give the lane back, if it is still held."""
     with connection.cursor() as cursor:

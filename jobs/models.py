@@ -135,6 +135,8 @@ class Lane(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     woken_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=150, blank=True, db_default="")
+    paused_reason = models.CharField(max_length=500, blank=True, db_default="")
     #: The job served last; the next claim goes to the one after it, so nobody starves.
     cursor_job = models.UUIDField(null=True, blank=True)
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 
 from jobs import owners
 from jobs.errors import Unavailable
-from jobs.models import Job, WorkItem
-from jobs.states import ItemState
+from jobs.models import Job, Lane, WorkItem
+from jobs.states import ACTIVE_JOB, ItemState
 
 ARTIFACTS_PER_JOB = 25  # jobs whose artifacts are counted one by one; of more jobs only the totals are
 
@@ -92,6 +92,28 @@ def items_by_reason(job_id: UUID) -> list[ReasonCount]:
     counted = [ReasonCount(state, reason or outcome, number) for state, reason, outcome, number in grouped]
     order = [state.value for state in ItemState]
     return sorted(counted, key=lambda row: (order.index(row.state), -row.number, row.why))
+
+
+def items_by_lane(lane_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Return (jobs, pending items, items in flight) of each lane in which an unfinished job has something to do."""
+    waits, flies = Q(state=ItemState.PENDING.value), Q(state=ItemState.CLAIMED.value)
+    rows = WorkItem.objects.filter(
+        waits | flies, lane_id__in=lane_ids, job__status__in=[status.value for status in ACTIVE_JOB]
+    )
+    counted = (
+        rows.order_by()
+        .values_list("lane_id")
+        .annotate(
+            jobs=Count("job_id", distinct=True), waiting=Count("pk", filter=waits), flying=Count("pk", filter=flies)
+        )
+    )
+    return {lane_id: (jobs, waiting, flying) for lane_id, jobs, waiting, flying in counted}
+
+
+def lanes_paused(job_id: UUID) -> list[Lane]:
+    """Return the paused lanes in which the job has something to do, and so why it does not go on."""
+    waiting = WorkItem.objects.filter(job_id=job_id, lane_id=OuterRef("pk"), state=ItemState.PENDING.value)
+    return list(Lane.objects.filter(Exists(waiting), paused_at__isnull=False).order_by("key"))
 
 
 def _artifacts(job_ids: Sequence[UUID]) -> dict[str, int]:

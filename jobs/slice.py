@@ -229,7 +229,7 @@ class Slice:
     # Watching
 
     async def _check(self, worker: Worker) -> None:
-        """Look for cancels every 0.25 s and prolong the leases every few seconds."""
+        """Look for cancels and a paused lane every 0.25 s, and prolong the leases every few seconds."""
         now = time.monotonic()
         if now < self.next_check:
             return
@@ -237,6 +237,8 @@ class Slice:
         job_ids = list({held.claim.job_id for held in self.held.values()})
         if job_ids:
             self._abort(set(await self._patiently(lanes.jobs_stopping, job_ids)))
+        if not await self._patiently(lanes.lane_is_ours, self.lane_id, self.lease):
+            self.stopping = True  # what is in hand is given back
         if now >= self.next_heartbeat:
             self.next_heartbeat = now + HEARTBEAT_SECONDS
             await self._heartbeat(worker)

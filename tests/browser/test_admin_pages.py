@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
-from crawling.models import Source, SourceContent
+from crawling.models import Host, Source, SourceContent
 from extraction.models import Passage, SchemaVersion
-from jobs.models import ApiKey, Job, JobEvent, Project, WorkItem
+from jobs.models import ApiKey, Job, JobEvent, Lane, Project, WorkItem
 from tests.browser.webdriver import Browser
 from tests.factories import states, status_of
 
@@ -35,12 +36,17 @@ def hostile(make_job: Callable[..., Job], project: Project) -> list[str]:
     schema = SchemaVersion.objects.create(project=project, number=1, schema={"name": HOSTILE, "field_groups": []})
     key = ApiKey.objects.create(user=User.objects.get(), name="key", prefix="qk_", digest="d")
     group = Group.objects.create(name="editors")
+    host = Host.objects.create(netloc="a.test", last_error=HOSTILE, robots_text=HOSTILE)
+    lane = Lane.objects.create(key="host:a.test", paused_at=timezone.now(), paused_by="ada", paused_reason=HOSTILE)
+    WorkItem.objects.filter(job=job).update(lane=lane)
     return [
         f"jobs/job/{job.pk}/change/",
         f"jobs/job/{job.pk}/history/",
         f"jobs/workitem/{WorkItem.objects.get().pk}/change/",
         f"jobs/jobevent/{JobEvent.objects.latest('pk').pk}/change/",
         f"jobs/apikey/{key.pk}/change/",
+        f"jobs/lane/{lane.pk}/change/",
+        f"crawling/host/{host.pk}/change/",
         f"crawling/source/{source.pk}/change/",
         f"extraction/passage/{passage.pk}/change/",
         f"extraction/schemaversion/{schema.pk}/change/",

@@ -8,7 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crawling.models import Host, Source, SourceContent, SourceHold
-from jobs.models import Job, Project
+from jobs import lane_pausing
+from jobs.models import Job, Lane, Project
 
 pytestmark = pytest.mark.django_db
 
@@ -98,3 +99,17 @@ def test_staff_set_the_delay_of_a_host_and_nothing_else(admin_client: Client) ->
     admin_client.post(page, {"delay_seconds": "2.5", "netloc": "b.test", "slow_down_seconds": "9"})
     host.refresh_from_db()
     assert (host.delay_seconds, host.netloc, host.slow_down_seconds) == (2.5, "a.test", 0.0)
+
+
+def test_the_list_of_hosts_leads_to_where_each_is_paused(admin_client: Client) -> None:
+    for netloc in ("a.test", "b.test", "c.test"):
+        Host.objects.create(netloc=netloc)
+    lanes = [Lane.objects.create(key=f"host:{netloc}") for netloc in ("a.test", "b.test")]
+    lane_pausing.lane_pause(lane_id=lanes[1].pk)
+    page = admin_client.get("/admin/crawling/host/").content.decode()
+    links = [
+        f'<a href="/admin/jobs/lane/{lane.pk}/change/">{text}</a>'
+        for lane, text in zip(lanes, ["open", "paused"], strict=True)
+    ]
+    assert all(link in page for link in links)
+    assert page.count("/admin/jobs/lane/") == 2 + 1  # and the navigation

@@ -16,9 +16,10 @@ from crawling.models import Host
 from crawling.politeness import AskedToWait, Pace
 from crawling.robots import RobotsRules, RobotsState
 from crawling.worker import HostWorker
-from jobs import lifecycle, runner
+from jobs import lane_pausing, lifecycle, runner
 from jobs.models import Lane, Project, WorkItem
 from tests.crawling.driving import crawl, crawl_start, drive, html, items, lanes_of, waits_end
+from tests.jobs.racing import until
 from tests.webserver import Reply, Request, WebServer, serve, throttled
 
 django_db = pytest.mark.django_db(transaction=True)
@@ -62,6 +63,28 @@ def test_a_delay_holds_from_one_slice_to_the_next(project: Project) -> None:
             crawl(project, server.url("/"))
         assert server.paths == ["/robots.txt", "/", "/", "/", "/"]
         assert are_apart(server, 0.2, after=1)
+
+
+@django_db
+def test_a_host_that_staff_pause_is_asked_nothing_more_until_they_resume_it(
+    project: Project, settings: Any, in_thread: Any
+) -> None:
+    settings.QUARRY = replace(settings.QUARRY, crawl_delay_seconds=0.05)
+    with serve(star(30)) as server:
+        job_id = crawl_start(project, server.url("/"))
+        (lane_id,) = lanes_of(job_id)
+        side = in_thread(runner.slice_run, lane_id=lane_id)
+        until(lambda: len(server.paths) > 5, "some pages were asked for")
+        lane_pausing.lane_pause(lane_id=lane_id)
+        side.result()
+        asked = len(server.paths)
+        assert asked < 32, "all was asked for before the pause was noticed"
+        assert runner.slice_run(lane_id=lane_id) == 0
+        assert len(server.paths) == asked
+        lane_pausing.lane_resume(lane_id=lane_id)
+        job = drive(job_id)
+    assert job.result["counts"] == {"done": 31}
+    assert sum(WorkItem.objects.filter(job=job).values_list("attempts", flat=True)) == 0
 
 
 @django_db

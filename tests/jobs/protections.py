@@ -206,6 +206,12 @@ PROTECTIONS = [
         Change(ENDING, "    while step := retried(", "    if step := retried("),
     ),
     rule(
+        "lane-pause-noticed",
+        "Who serves a lane notices its pause at once, not with the next heartbeat.",
+        "test_lane_pausing.py::test_what_is_in_flight_is_given_back_and_done_after_the_resume",
+        Change(SLICE, "            self.stopping = True  # what is in hand is given back", "            pass"),
+    ),
+    rule(
         "end-once",
         "Two last workers that look at the same instant end the job once and chain one child.",
         "test_races_of_jobs.py::test_two_ends_at_once_chain_exactly_one",
