@@ -108,8 +108,9 @@ def test_a_cancelling_job_says_since_when_how_many_are_in_flight_and_when_it_can
     with pytest.raises(Conflict) as refusal:
         removal.job_cleanup(job_id=job.pk)
     assert refusal.value.detail == (
-        "The job has been cancelling since 2026-03-01 14:02:03 UTC with 2 items in flight and 2 more to be skipped; it can"
-        " be cleaned up as soon as its status is cancelled, in a few seconds. Cancel it with force=true to end it now."
+        "The job has been cancelling since 2026-03-01 14:02:03 UTC with 2 items in flight and 2 more to be skipped; it"
+        " can be cleaned up as soon as its status is cancelled, in a few seconds. Cancel it with force=true to end it"
+        " now."
     )
 
 
