@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from jobs import wake
 from jobs.kinds import Claim, NewItem
 from jobs.models import KEY_MAX_CHARACTERS
-from jobs.states import GROWING_JOB, ItemState
+from jobs.states import GROWING_JOB, ItemState, JobStatus
 from jobs.storable import storable
 from jobs.transactions import LockedJob, job_lock, retried
 
@@ -151,19 +151,33 @@ _NEXT_JOB = f"""
     LIMIT 1
 """  # noqa: S608  constants only
 
-# One statement, because a claim happens for every batch. The LIMIT stands in a CTE that locks: PostgreSQL runs
-# such a CTE exactly once, so no more rows are claimed than it picked (below an UPDATE's subquery it would not hold).
-# Locking looks at a row's newest version again, so what was skipped meanwhile is not picked.
+# The LIMIT stands in a CTE that locks: PostgreSQL runs such a CTE exactly once, so no more rows are claimed than it
+# picked (below an UPDATE's subquery it would not hold). Locking looks at a row's newest version again, so what was
+# skipped meanwhile is not picked.
 _CLAIM = f"""
-    WITH picked AS MATERIALIZED (
-        SELECT id FROM jobs_workitem WHERE lane_id = %(lane)s AND job_id = %(job)s AND {_DUE}
+    picked AS MATERIALIZED (
+        SELECT id FROM jobs_workitem WHERE lane_id = %(lane)s AND job_id = (SELECT id FROM open) AND {_DUE}
         ORDER BY rank, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
     turn AS (
-        UPDATE jobs_lane SET cursor_job = %(job)s WHERE id = %(lane)s AND cursor_job IS DISTINCT FROM %(job)s)
-    UPDATE jobs_workitem w
-    SET state = 'claimed', lease = %(lease)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-    WHERE w.id = ANY(ARRAY(SELECT id FROM picked))
-    RETURNING w.id, w.key, w.rank, w.attempts, w.waited_seconds, w.data
+        UPDATE jobs_lane SET cursor_job = open.id FROM open
+        WHERE jobs_lane.id = %(lane)s AND cursor_job IS DISTINCT FROM open.id),
+    claimed AS (
+        UPDATE jobs_workitem w
+        SET state = 'claimed', lease = %(lease)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+        WHERE w.id = ANY(ARRAY(SELECT id FROM picked))
+        RETURNING w.id, w.key, w.rank, w.attempts, w.waited_seconds, w.data)
+"""  # noqa: S608  constants only
+
+# One statement and no transaction around it, because a claim happens for every batch: a round trip instead of four.
+# A job with a page limit is only named; how much of it may be claimed is a question under its lock.
+_CLAIM_NEXT = f"""
+    WITH next AS MATERIALIZED ({_NEXT_JOB}),
+    open AS (SELECT id FROM next WHERE page_limit IS NULL), {_CLAIM}
+    SELECT next.id, next.page_limit, claimed.* FROM next LEFT JOIN claimed ON true
+"""  # noqa: S608  constants only
+_CLAIM_OF = f"""
+    WITH open AS (SELECT %(job)s::uuid AS id, set_config('synchronous_commit', 'off', true)), {_CLAIM}
+    SELECT %(job)s::uuid, NULL, claimed.* FROM claimed
 """  # noqa: S608  constants only
 
 
@@ -173,45 +187,42 @@ def items_claim(lane_id: int, limit: int, *, lost: bool = False, lease_seconds: 
     Serves the running jobs of the lane in turn. `lost` claims one of the items whose lease was lost before.
     Two claimers never share an item: locked rows are skipped.
     """
-    return retried(partial(_claim, lane_id, 1 if lost else limit, lost, lease_seconds))
-
-
-def _claim(lane_id: int, limit: int, lost: bool, lease_seconds: float) -> list[Claim]:
     lease = uuid4()
-    asked: dict[str, Any] = {"lane": lane_id, "lost": lost, "lease": lease, "seconds": lease_seconds}
-    with connection.cursor() as cursor:
-        chosen = _next_job(cursor, asked, limit)
-        if chosen is None:
-            return []
-        job_id, room = chosen
-        cursor.execute(_CLAIM, {**asked, "job": job_id, "limit": room})
-        claims = [
-            Claim(item, job_id, key, lease, rank, attempts, waited, json.loads(data) if isinstance(data, str) else data)
-            for item, key, rank, attempts, waited, data in cursor.fetchall()
-        ]
-    return sorted(claims, key=attrgetter("rank", "id"))
-
-
-def _next_job(cursor: Any, asked: dict[str, Any], limit: int) -> tuple[UUID, int] | None:
-    """Return the job whose turn it is and how many of its items may be claimed, None if none has any."""
     exhausted: list[UUID] = []  # jobs at their page limit: the next job gets its turn
-    while True:
-        cursor.execute(_NEXT_JOB, {**asked, "without": exhausted})
-        row = cursor.fetchone()
-        if row is None:
-            return None
-        job_id, page_limit, _ = row
-        room = limit if page_limit is None else min(limit, _room(job_id, page_limit))
-        if room > 0:
-            return job_id, room
-        exhausted.append(job_id)
+    asked: dict[str, Any] = {"lane": lane_id, "limit": 1 if lost else limit, "lost": lost, "without": exhausted}
+    asked |= {"lease": lease, "seconds": lease_seconds}
+    while rows := retried(partial(_rows, _CLAIM_NEXT, asked), is_one_statement=True):
+        job_id, page_limit = rows[0][:2]
+        if page_limit is not None:
+            rows = retried(partial(_claim_within, page_limit, {**asked, "job": job_id}))
+            if not rows:
+                exhausted.append(job_id)
+                continue
+        claims = [_claim(job_id, lease, *row[2:]) for row in rows if row[2] is not None]
+        return sorted(claims, key=attrgetter("rank", "id"))
+    return []
 
 
-def _room(job_id: UUID, page_limit: int) -> int:
-    """Return how many more items may be claimed; the job's lock keeps other lanes from counting meanwhile."""
-    if job_lock(job_id) is None:
-        return 0
-    return page_limit - pages_taken(job_id)
+def _claim_within(page_limit: int, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Claim no more than the job's page limit leaves; its lock keeps other lanes from counting meanwhile."""
+    job = job_lock(asked["job"])
+    if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:
+        return []
+    room = min(asked["limit"], page_limit - pages_taken(asked["job"]))
+    return _rows(_CLAIM_OF, {**asked, "limit": room}) if room > 0 else []
+
+
+def _rows(statement: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, asked)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _claim(
+    job_id: UUID, lease: UUID, item: int, key: str, rank: int, attempts: int, waited_seconds: int, data: str
+) -> Claim:
+    return Claim(item, job_id, key, lease, rank, attempts, waited_seconds, json.loads(data))
 
 
 def pages_taken(job_id: UUID) -> int:

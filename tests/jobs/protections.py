@@ -74,8 +74,17 @@ PROTECTIONS = [
         "Two claimers never exceed the page limit together.",
         "test_races.py::test_two_lanes_never_exceed_the_page_limit",
         Change(
-            LEDGER, "    if job_lock(job_id) is None:\n        return 0\n    return page_limit", "    return page_limit"
+            LEDGER,
+            '    job = job_lock(asked["job"])\n'
+            "    if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:\n"
+            "        return []\n",
         ),
+    ),
+    rule(
+        "claim-page-limit-of-a-running-job",
+        "A claim that waited for a cancel takes nothing of the job, though some of it still is pending.",
+        "test_races.py::test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job",
+        Change(LEDGER, " or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None"),
     ),
     rule(
         "settle-living-job",

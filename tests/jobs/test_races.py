@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from jobs import healing, kinds, ledger, lifecycle, settling, transactions, wake
+from jobs import ending, healing, kinds, ledger, lifecycle, settling, transactions, wake
 from jobs.kinds import NewItem
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.states import JobStatus
@@ -32,7 +32,7 @@ def test_two_claimers_never_share_an_item(make_job: MakeJob, in_thread: InThread
     job = make_job(6)
     lane = lane_id()
     with transaction.atomic():
-        mine = ledger._claim(lane, 4, False, 60.0)
+        mine = ledger.items_claim(lane, 4)
         # The other does not wait for these rows; only the lane's turn is written after we commit.
         other = in_thread(ledger.items_claim, lane, 4)
         other.wait_blocked()
@@ -76,7 +76,7 @@ def test_a_skipped_item_is_never_claimed(make_job: MakeJob, in_thread: InThread)
 def test_a_claim_that_came_first_is_counted_by_the_cancel(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(5)
     with transaction.atomic():
-        claims = ledger._claim(lane_id(), 2, False, 60.0)
+        claims = ledger.items_claim(lane_id(), 2)
         cancel = in_thread(lifecycle.job_cancel, job_id=job.pk)
         cancel.wait_blocked()
     receipt = cancel.result()
@@ -91,12 +91,27 @@ def test_two_lanes_never_exceed_the_page_limit(make_job: MakeJob, in_thread: InT
         ledger.items_add(job.pk, [NewItem(f"other-{n}", "probe:2") for n in range(5)])
     one, two = lane_id(), lane_id("probe:2")
     with transaction.atomic():
-        mine = ledger._claim(one, 2, False, 60.0)
+        mine = ledger.items_claim(one, 2)
         other = in_thread(ledger.items_claim, two, 5)
         other.wait_blocked()
     theirs = other.result()
     assert (len(mine), len(theirs)) == (2, 1)
     assert states(job) == {"claimed": 3, "pending": 7}
+
+
+def test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job(
+    make_job: MakeJob, in_thread: InThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A very large job still has pending items after the cancel's commit; its page limit is counted under its lock."""
+    monkeypatch.setattr(ending, "SKIPPED_AT_ONCE", 2)
+    job, other = make_job(6, page_limit=5), make_job(2)
+    assert [claim.job_id for _ in range(2) for claim in claimed(1)] == [job.pk, other.pk]  # the job's turn is next
+    with transaction.atomic():
+        lifecycle.job_cancel(job_id=job.pk)
+        claimer = in_thread(ledger.items_claim, lane_id(), 5)
+        claimer.wait_blocked()
+    assert [claim.job_id for claim in claimer.result()] == [other.pk]
+    assert states(job) == {"claimed": 1, "pending": 3, "skipped": 2}
 
 
 # Leases
