@@ -1,12 +1,13 @@
 """Sources as artifacts of crawls and scrapes: held by the jobs that fetched them, removed with the last hold."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db.models.functions import Now
 
 from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
+from jobs.any_of import IdArray
 from jobs.owners import Removed
 
 
@@ -21,9 +22,7 @@ class SourceOwner:
         locked = _lock_held(job_id, size)
         if not locked:
             return {}
-        # Who else holds them is asked in a statement of its own: it sees what was linked before the locks.
-        shared = _other_holders(job_id, list(locked))
-        SourceHold.objects.filter(job_id=job_id, source_id__any=locked)._raw_delete("default")
+        shared = _let_go(job_id, locked)
         kept = [source_id for source_id, is_adopted in locked.items() if is_adopted or source_id in shared]
         gone = [source_id for source_id, is_adopted in locked.items() if not is_adopted and source_id not in shared]
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in kept})
@@ -36,8 +35,7 @@ class SourceOwner:
         Those that other jobs hold, too: the project's hold takes the place of this job's.
         """
         locked = list(_lock_held(job_id, size))
-        shared = _other_holders(job_id, locked)
-        SourceHold.objects.filter(job_id=job_id, source_id__any=locked)._raw_delete("default")
+        shared = _let_go(job_id, locked)
         Source.objects.filter(pk__any=locked).update(adopted_at=Now())
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in locked})
         return len(locked)
@@ -59,8 +57,9 @@ def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) ->
     for dependant in dependants.all_of_them():
         numbers = dependant.remove(source_ids, job_id=job_id)
         removed |= {kind: Removed.all_of(number) for kind, number in numbers.items()}
-    SourceContent.objects.filter(source_id__any=source_ids)._raw_delete("default")
-    Source.objects.filter(pk__any=source_ids)._raw_delete("default")
+    gone = IdArray(source_ids)
+    SourceContent.objects.filter(source_id__any=gone)._raw_delete("default")
+    Source.objects.filter(pk__any=gone)._raw_delete("default")
     return removed
 
 
@@ -72,10 +71,13 @@ def _lock_held(job_id: UUID, size: int) -> dict[UUID, bool]:
     return {source_id: adopted_at is not None for source_id, adopted_at in rows}
 
 
-def _other_holders(job_id: UUID, source_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return source → one other job that holds it, for those that have one."""
-    holds = SourceHold.objects.filter(source_id__any=source_ids).exclude(job_id=job_id)
-    return dict(holds.order_by("id").values_list("source_id", "job_id"))
+def _let_go(job_id: UUID, source_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Remove the job's holds on locked sources; return source → one other job that holds it, where there is one."""
+    holds = SourceHold.objects.filter(source_id__any=IdArray(source_ids))
+    # Who else holds them is asked in a statement of its own: it sees what was linked before the locks.
+    others = dict(holds.exclude(job_id=job_id).order_by("id").values_list("source_id", "job_id"))
+    holds.filter(job_id=job_id)._raw_delete("default")
+    return others
 
 
 def _hand_over(job_id: UUID, heirs: dict[UUID, UUID | None]) -> None:

@@ -47,7 +47,7 @@ class Applying:
     def run(self) -> None:
         """Apply the batch; changes still open afterwards were not applied. Raises: one of OUTAGES."""
         if self._embedder is None:
-            self._apply(sorted(self._batch.open), self._delete)
+            self._apply(sorted(self._batch.open, key=outbox.BY_VALUE), self._delete)
             return
         rows = points.rows_load(sorted(self._batch.open))
         vanished = [id for id in self._batch.open if id not in rows]
@@ -80,7 +80,7 @@ class Applying:
     def _delete(self, ids: Sequence[UUID]) -> None:
         still_held = self._sending(ids)
         if still_held:
-            self._store.delete(sorted(still_held))
+            self._store.delete([id for id in ids if id in still_held])
 
     def _sending(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return the changes whose write may begin now; the lease is prolonged where it would not suffice."""

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -30,6 +31,8 @@ LEASE_SECONDS = 60.0
 #: Longer than any write that was begun under a lease: see `drain.WRITE_TIMEOUTS`.
 GRACE_SECONDS = 45.0
 MAX_BACKOFF_SECONDS = 3600.0
+#: Sorts ids as PostgreSQL does, several times as fast as UUID's own comparison.
+BY_VALUE = attrgetter("int")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def batch_renew(batch: Batch) -> None:
     A lease that ran out and that nobody claimed since is as good as held: nobody acted on it.
     """
     now = time.monotonic()
-    held = retried(partial(ends.renew, batch.lease, sorted(batch.open), batch.lease_seconds))
+    held = retried(partial(ends.renew, batch.lease, sorted(batch.open, key=BY_VALUE), batch.lease_seconds))
     batch.open = {id: change for id, change in batch.open.items() if id in held}
     batch.held_until = now + batch.lease_seconds
 
@@ -200,7 +203,7 @@ def _taken(batch: Batch, ids: Iterable[UUID]) -> list[Change]:
 def _end(batch: Batch, changes: Sequence[Change], how: ends.Ending, **parameters: float | str | None) -> ends.Ended:
     if not changes:
         return ends.Ended()
-    versions = {change.point_id: change.version for change in sorted(changes, key=lambda change: change.point_id)}
+    versions = {change.point_id: change.version for change in sorted(changes, key=attrgetter("point_id.int"))}
     return ends.end(batch.lease, versions, how, parameters)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection
 
+from jobs.any_of import IdArray
 from jobs.transactions import retried
 
 LOCK_SECONDS = 2
@@ -103,7 +104,8 @@ def _end_held(
     lease: UUID, versions: Mapping[UUID, int], how: Ending, parameters: Mapping[str, Any], *, must_wait: bool
 ) -> dict[bool, set[UUID]]:
     """Return the ids that were ended: True → as meant, False → they had a newer version."""
-    asked = {**parameters, "lease": lease, "ids": list(versions), "versions": list(versions.values())}
+    arrays = {"ids": IdArray(versions).text, "versions": IdArray(versions.values()).text}
+    asked = {**parameters, **arrays, "lease": lease}
     statement = _END.format(skip="" if must_wait else "SKIP LOCKED", same=how.same, newer=how.newer)
     found: dict[bool, set[UUID]] = {True: set(), False: set()}
     with connection.cursor() as cursor:

@@ -8,6 +8,7 @@ from crawling.dependants import PageText
 from extraction.chunking import Chunk, chunk_markdown
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vector_work import drain_wake
+from jobs.any_of import IdArray
 from jobs.storable import storable, storable_text
 
 _BATCH = 1000
@@ -39,11 +40,13 @@ class SourceKnowledge:
         job_id: the job whose cleanup this is. Points that other jobs made of these sources go with it, so their
         changes get its name: its cleanup is over only when they have reached the store.
         """
-        extractions = Extraction.objects.filter(source_id__any=source_ids)
-        passages = Passage.objects.filter(source_id__any=source_ids)
+        sources = IdArray(source_ids)
+        extractions = Extraction.objects.filter(source_id__any=sources)
+        passages = Passage.objects.filter(source_id__any=sources)
         made_by_others = [] if job_id is None else list(extractions.exclude(job_id=job_id).values_list("pk", flat=True))
         numbers = {"extractions": extractions.delete()[0], "passages": passages.delete()[0]}
-        VectorChange.objects.filter(point_id__any=made_by_others).update(job_id=job_id)
+        if made_by_others:
+            VectorChange.objects.filter(point_id__any=made_by_others).update(job_id=job_id)
         drain_wake()
         return numbers
 

@@ -4,16 +4,31 @@
 its work. Only for ids (integers, UUIDs): their text needs no quoting inside an array.
 """
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Field, ForeignKey, Lookup
 from django.db.models.sql.compiler import SQLCompiler
 
 
+class IdArray:
+    """Ids as the text of one PostgreSQL array, written once for any number of statements.
+
+    It cannot be iterated on purpose: Django looks at each element of what can, for each statement anew.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, ids: Iterable[UUID | int]) -> None:
+        # Without hyphens: a third of the time that str() takes, and PostgreSQL reads both.
+        self.text = "{" + ",".join([id.hex if isinstance(id, UUID) else str(id) for id in ids]) + "}"
+
+
 @ForeignKey.register_lookup  # relations do not inherit the lookups of fields
 @Field.register_lookup
 class AnyOf(Lookup):
-    """Is true for rows whose id is among those given."""
+    """Is true for rows whose id is among those given, as ids or as an `IdArray`."""
 
     lookup_name = "any"
     prepare_rhs = False
@@ -25,4 +40,5 @@ class AnyOf(Lookup):
         kind = getattr(field, "target_field", field).rel_db_type(connection)
         if kind not in ("uuid", "bigint", "integer"):
             raise TypeError(f"`any` takes ids, and {field.name} is of type {kind}")
-        return f"{column} = ANY(%s::{kind}[])", (*parameters, "{" + ",".join(map(str, self.rhs)) + "}")
+        array = self.rhs if isinstance(self.rhs, IdArray) else IdArray(self.rhs)
+        return f"{column} = ANY(%s::{kind}[])", (*parameters, array.text)

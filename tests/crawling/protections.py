@@ -84,14 +84,13 @@ PROTECTIONS = [
         Change(
             ARTIFACTS,
             "        locked = _lock_held(job_id, size)\n        if not locked:\n            return {}\n",
-            "        held = SourceHold.objects.filter(job_id=job_id).values_list('source_id', flat=True)\n"
-            "        before = _other_holders(job_id, list(held))\n"
+            "        before = dict(SourceHold.objects.exclude(job_id=job_id).values_list('source_id', 'job_id'))\n"
             "        locked = _lock_held(job_id, size)\n        if not locked:\n            return {}\n",
         ),
         Change(
             ARTIFACTS,
-            "        shared = _other_holders(job_id, list(locked))\n",
-            "        shared = before\n",
+            "        shared = _let_go(job_id, locked)\n        kept",
+            "        _let_go(job_id, locked)\n        shared = before\n        kept",
         ),
     ),
     rule(
