@@ -74,7 +74,7 @@ VARIABLES: Final = (
     Variable("TIME_ZONE", "UTC", "Time zone in which the admin shows times, such as Europe/Berlin."),
     Variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
     Variable("METRICS_TOKEN", "", "Bearer token that opens /metrics; empty keeps it closed.", True),
-    Variable("RETENTION_DAYS", "0", "Finished jobs and what they made are removed after so many days; 0: never."),
+    Variable("RETENTION_DAYS", "0", "What jobs made is cleaned up so many days after their end; 0: never."),
     Variable("AUDIT_HOURS", "1", "Rows and vectors are compared in the background after so many hours; 0: never."),
     Variable("QUARRY_URL", "http://127.0.0.1:8000", "The Quarry server that the mcp command talks to."),
     Variable("QUARRY_API_KEY", "", "The API key that the mcp command uses.", True),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from crawling.listing import sources_held
 from jobs.access import XApiKey
@@ -13,14 +13,14 @@ from jobs.committing import committed
 from jobs.ledger import counts
 from jobs.lifecycle import CancelReceipt, job_cancel
 from jobs.listing import status_read
-from jobs.schemas import CancelOut, WaitHeaders, problems
+from jobs.schemas import CancelOut, WaitHeaders, Why, problems
 from jobs.states import ItemState, JobStatus
 from jobs.waiting import preference_tell, preferred_seconds, waited
 
 router = Router(tags=["jobs"])
 
 
-class CancelHow(BaseModel):
+class CancelHow(Why):
     """How to cancel."""
 
     force: bool = Field(False, description="Take the work away from the workers: cancelled now.")
@@ -41,7 +41,8 @@ def cancel_job(
     """Cancel a job: 200 when it is cancelled, 202 while workers still abort. Repeating the call is harmless."""
 
     def cancel() -> tuple[CancelReceipt, int]:
-        receipt = job_cancel(job_id=job_id, actor=request.user.get_username(), force=how.force)
+        actor = request.user.get_username()
+        receipt = job_cancel(job_id=job_id, actor=actor, reason=how.reason or "", force=how.force)
         return receipt, sources_held(job_id)
 
     receipt, sources = committed(cancel)

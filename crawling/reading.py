@@ -17,6 +17,7 @@ from crawling.fetch import Fetched
 from crawling.items import page_item, sitemap_item
 from crawling.scope import Admission, Scope, canonical_url, host_of
 from crawling.writes import PageWrite
+from jobs.cpu import cancellation_check
 from jobs.kinds import NewItem
 
 COMPRESSION_LEVEL = 3  # half the time of the default for 5 % more bytes
@@ -56,8 +57,9 @@ class Reading:
 
 
 def reply_read(fetched: Fetched, *, source_group: str, follow: Follow | None) -> Reading:
-    """Return what a page's reply holds. Raises: FetchError (content_type, parse)."""
+    """Return what a page's reply holds. Raises: FetchError (content_type, parse), Abandoned."""
     page = read_page(fetched)
+    cancellation_check()
     new_items, outside = links_admitted(page, follow)
     result: dict[str, Any] = {
         "http_status": fetched.status,
@@ -90,6 +92,7 @@ def urls_admitted(
     items: dict[str, NewItem] = {}
     outside: Counter[str] = Counter()
     for url in urls:
+        cancellation_check()
         try:
             canonical = follow.scope.canonical(url)
         except BadUrl:

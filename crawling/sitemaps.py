@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 
 from crawling.inflate import InflateError, InflateOverflow, Inflater
+from jobs.cpu import cancellation_check
 
 MAX_SITEMAP_URLS = 50_000  # sitemaps.org: per file
 MAX_SITEMAP_BYTES = 50_000_000  # sitemaps.org: 50 MB, uncompressed
@@ -34,7 +35,8 @@ class _Collector:
         self.is_broken = False
 
     def add(self, text: str | None, *, is_sitemap: bool = False) -> None:
-        """Note one address; an unusable one marks the file as broken."""
+        """Note one address; an unusable one marks the file as broken. Raises: Abandoned."""
+        cancellation_check()
         found = self.sitemaps if is_sitemap else self.urls
         try:
             url = urljoin(self.base_url, "".join((text or "").split()))
@@ -51,7 +53,7 @@ class _Collector:
 
 
 def parse_sitemap(body: bytes, url: str) -> Sitemap:
-    """Return what the sitemap `body`, fetched from `url`, names. Never raises; see `Sitemap.is_broken`.
+    """Return what the sitemap `body`, fetched from `url`, names. Raises Abandoned at most; see `Sitemap.is_broken`.
 
     Understands urlset and sitemapindex whatever their namespace, RSS and Atom, and text with one URL per
     line.

@@ -15,6 +15,7 @@ from extraction.merge import Conflict, Merged, agrees, merge_found
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema, FieldGroup
 from extraction.values import Value, checked
+from jobs.cpu import cancellation_check
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def run_cascade(
     """Return the results of every group that the page says anything about.
 
     on_note: told of each value that was dropped, also in groups that have no result.
-    Raises: Unavailable from an extractor: an outage never yields a weaker answer.
+    Raises: Unavailable from an extractor: an outage never yields a weaker answer; Abandoned.
     """
     results: list[GroupResult] = []
     for group in schema.field_groups:
@@ -92,6 +93,7 @@ class _GroupRun:
             missing = self.missing()
             if not missing:
                 break
+            cancellation_check()
             try:
                 findings = extractor.extract(self.page, self.group, self._asked(missing))
             except NotApplicable:
@@ -112,6 +114,7 @@ class _GroupRun:
     def _take(self, findings: Sequence[Finding], missing: frozenset[str]) -> None:
         by_entity: defaultdict[int, _Entity] = defaultdict(dict)
         for finding in findings:
+            cancellation_check()  # to prove one on a long page can take long
             found = self._accepted(finding)
             if found is not None and found.field in self._asked(missing):
                 index = found.entity_index if self.group.is_entity_list else 0

@@ -14,6 +14,8 @@ from itertools import takewhile
 
 from semantic_text_splitter import MarkdownSplitter
 
+from jobs.cpu import cancellation_check
+
 MAX_CHARACTERS = 2000
 MIN_CHARACTERS = 400
 WINDOW_CHARACTERS = 8_000
@@ -86,7 +88,10 @@ def chunk_markdown(
     if not 0 <= min_characters <= max_characters or max_characters < 1:
         raise ValueError("chunk limits must satisfy 0 <= min_characters <= max_characters and max_characters >= 1")
     sections, tables = _outline(text)
-    pieces = [piece for section in sections for piece in _pieces(text, section, max_characters)]
+    pieces: list[_Span] = []
+    for section in sections:
+        cancellation_check()
+        pieces += _pieces(text, section, max_characters)
     merged = _merge_fragments(pieces, max_characters=max_characters, min_characters=min_characters)
     return [
         Chunk(

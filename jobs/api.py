@@ -28,6 +28,7 @@ from jobs.schemas import (
     JobOut,
     StatusOut,
     WaitHeaders,
+    Why,
     problems,
 )
 from jobs.schemas_removal import (
@@ -65,19 +66,19 @@ def get_job(request: HttpRequest, job_id: UUID) -> Status[JobDetail]:
 
 
 @router.post("/{job_id}/pause", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
-def pause_job(request: HttpRequest, job_id: UUID) -> Status[StatusOut]:
+def pause_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
     """Claim nothing more for a job; work in flight finishes. Repeating the call is harmless."""
-    actor = request.user.get_username()
-    receipt = committed(partial(lifecycle.job_pause, job_id=job_id, actor=actor))
+    pause = partial(lifecycle.job_pause, reason=why.reason or "")
+    receipt = committed(partial(pause, job_id=job_id, actor=request.user.get_username()))
     message = "The job is paused; work in flight finishes." if receipt.changed else "The job was paused already."
     return Status(200, _status_out(receipt, message))
 
 
 @router.post("/{job_id}/resume", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
-def resume_job(request: HttpRequest, job_id: UUID) -> Status[StatusOut]:
+def resume_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
     """Let a paused job go on. Repeating the call is harmless."""
-    actor = request.user.get_username()
-    receipt = committed(partial(lifecycle.job_resume, job_id=job_id, actor=actor))
+    resume = partial(lifecycle.job_resume, reason=why.reason or "")
+    receipt = committed(partial(resume, job_id=job_id, actor=request.user.get_username()))
     message = "The job goes on." if receipt.changed else "The job was not paused."
     return Status(200, _status_out(receipt, message))
 
@@ -90,10 +91,8 @@ def resume_job(request: HttpRequest, job_id: UUID) -> Status[StatusOut]:
 def retry_job(request: HttpRequest, job_id: UUID, body: RetryIn | None = None) -> Status[RetryOut]:
     """Try the failed items of a finished job again, of a cancelled one also those that the cancel skipped."""
     asked = body or RetryIn.model_validate({})
-    actor = request.user.get_username()
-    receipt = committed(
-        partial(job_retry, job_id=job_id, reasons=asked.reasons or (), hosts=asked.hosts or (), actor=actor)
-    )
+    wanted = partial(job_retry, reasons=asked.reasons or (), hosts=asked.hosts or (), reason=asked.reason or "")
+    receipt = committed(partial(wanted, job_id=job_id, actor=request.user.get_username()))
     message = f"{receipt.requeued} items are pending again."
     return Status(202, RetryOut(job_id=job_id, status=receipt.status, requeued=receipt.requeued, message=message))
 
@@ -141,8 +140,8 @@ def delete_job(
     """
     if how.cleanup:
         permission_require(request, "jobs.cleanup_job")
-    actor = request.user.get_username()
-    receipt = committed(partial(removal.job_delete, job_id=job_id, cleanup=how.cleanup, actor=actor))
+    ask = partial(removal.job_delete, cleanup=how.cleanup, reason=how.reason or "")
+    receipt = committed(partial(ask, job_id=job_id, actor=request.user.get_username()))
     receipt = _awaited(receipt, headers, response)
     return Status(200 if receipt.finished else 202, delete_out(receipt))
 

@@ -1,6 +1,7 @@
 """What every management command shares: `--json`, exit codes, and sentences instead of tracebacks."""
 
 import json
+import logging
 import sys
 from typing import IO, Any, cast
 
@@ -25,6 +26,7 @@ class QuarryCommand(BaseCommand):
 
     requires_system_checks: list[str] = []
     needs_tables = True  #: False for commands that see to the tables themselves, or work without a database
+    is_service = False  #: True for those that run for good: their log is what they have to show
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--json` and what the command itself takes."""
@@ -37,6 +39,8 @@ class QuarryCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command and exit with its code."""
         self.as_json: bool = options["as_json"]
+        if not self.is_service and sys.stderr.isatty():
+            terminal_quieten()
         try:
             if self.needs_tables and settings.QUARRY.is_embedded:
                 migrations_apply()  # the first command ever may be any
@@ -70,6 +74,12 @@ class QuarryCommand(BaseCommand):
     def print_json(self, value: Any) -> None:
         """Print one JSON object on stdout."""
         self.stdout.write(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def terminal_quieten() -> None:
+    """Leave only warnings of the log on the terminal of somebody who watches: progress and result are said there."""
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(max(handler.level, logging.WARNING))
 
 
 def exit_code(error: QuarryError) -> int:

@@ -11,6 +11,7 @@ from jobs.states import ItemState, JobStatus, Reason
 
 MAX_OFFSET = 1_000_000
 MAX_JOBS = 100
+MAX_REASON_CHARACTERS = 500
 MAX_ITEMS = 1000
 
 JsonObject = dict[str, JsonValue]
@@ -20,6 +21,7 @@ TextOrNull = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 Moment = Annotated[datetime, AfterValidator(lambda moment: moment if moment.tzinfo else moment.replace(tzinfo=UTC))]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 GroupName = Annotated[str, Field(max_length=200)]
+ReasonText = Annotated[str, Field(max_length=MAX_REASON_CHARACTERS)]
 
 
 class Problem(BaseModel):
@@ -131,6 +133,12 @@ class StatusOut(Reply):
     status: JobStatus
     changed: bool
     message: str
+
+
+class Why(BaseModel):
+    """Why something is done to a job."""
+
+    reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
 class CancelOut(StatusOut):

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobs.bulk import MAX_JOBS, Outcome
-from jobs.schemas import Moment, Reply, RequestBody, TextOrNull
-from jobs.schemas_removal import Hosts, Reasons, ReasonText
+from jobs.schemas import Moment, ReasonText, Reply, RequestBody, TextOrNull
+from jobs.schemas_removal import Hosts, Reasons
 from jobs.states import JobStatus
 
 

@@ -3,16 +3,14 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from jobs.removal import RemovalReceipt
-from jobs.schemas import Reply, RequestBody, TextOrNull
+from jobs.schemas import ReasonText, Reply, RequestBody, TextOrNull, Why
 from jobs.states import JobStatus, Reason
 
 MAX_HOSTS = 1000
-MAX_REASON_CHARACTERS = 500
 
-ReasonText = Annotated[str, Field(max_length=MAX_REASON_CHARACTERS)]
 Reasons = Annotated[list[Reason], Field(max_length=len(Reason))]
 Hosts = Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=MAX_HOSTS)]
 
@@ -24,7 +22,7 @@ class CleanupIn(RequestBody):
     reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
-class DeleteHow(BaseModel):
+class DeleteHow(Why):
     """How to delete a job."""
 
     cleanup: bool = Field(
@@ -39,6 +37,7 @@ class RetryIn(RequestBody):
 
     reasons: Reasons | None = Field(None, description="Only items that ended for one of these reasons.")
     hosts: Hosts | None = Field(None, description="Only items of these hosts.")
+    reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
 class RemovedOut(Reply):

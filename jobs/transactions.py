@@ -1,11 +1,13 @@
 """Transactions that are tried again when PostgreSQL asks for it, and the lock every writer takes first."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,6 +17,8 @@ from django.db.models.functions import Now
 from jobs.kinds import JobKey
 from jobs.models import Job, JobEvent
 from jobs.states import JOB_MOVES, JobStatus
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -107,8 +111,10 @@ def job_move(
 
 
 def event_record(job_id: UUID, *, action: str, counts: dict[str, Any] | None = None, **fields: str) -> None:
-    """Append one line to the job's history."""
+    """Append one line to the job's history, and once that is committed, to the log as `job_<action>`."""
     JobEvent.objects.create(job_id=job_id, action=action, counts=counts or {}, **fields)
+    told = {"job_id": str(job_id), "counts": counts or {}, **fields}
+    transaction.on_commit(partial(log.info, f"job_{action}", extra=told), robust=True)
 
 
 def job_start(job_ids: list[UUID]) -> int:

@@ -19,6 +19,7 @@ SourceGroups = Annotated[
 FieldGroups = Annotated[
     list[str] | None, Field(description="Only these field groups of the project's extraction schema.")
 ]
+Why = Annotated[str | None, Field(max_length=500, description="Why, in a few words: kept in the job's history.")]
 Rows = Annotated[int, Field(ge=1, le=100, description="How many to return at most.")]
 Offset = Annotated[int, Field(ge=0, description="How many to leave out at the beginning, for the next page.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jobs.mcp.client import QuarryClient, segment
-from jobs.mcp.tool_types import Answer, JobId, Offset, ProjectId, Rows, SourceGroup, success
+from jobs.mcp.tool_types import Answer, JobId, Offset, ProjectId, Rows, SourceGroup, Why, success
 from jobs.states import FINISHED_JOB, JobStatus
 
 MAX_WAIT_SECONDS = 50  #: below the minute after which many MCP clients give up
@@ -130,18 +130,20 @@ class JobTools:
         force: Annotated[
             bool, Field(description="True: do not wait for work in flight; for a job that stays cancelling.")
         ] = False,
+        reason: Why = None,
     ) -> Answer:
         """Stop a job. What it has fetched or extracted already is kept; cleanup_job removes that.
 
         Repeating the call is harmless. A job that has finished is refused with its final status.
         """
         path = f"/jobs/{segment(job_id, name='job_id')}/cancel"
-        return success(await self._client.post(path, force=force or None))
+        return success(await self._client.post(path, force=force or None, reason=reason))
 
     async def cleanup_job(
         self,
         job_id: JobId,
         delete_job: Annotated[bool, Field(description="True: delete the job itself as well.")] = False,
+        reason: Why = None,
     ) -> Answer:
         """Delete for good what a finished job made: its sources, extractions and vectors; return how many.
 
@@ -149,7 +151,7 @@ class JobTools:
         message says whether it is finished; repeating the call is harmless and shows how far it is.
         """
         path = f"/jobs/{segment(job_id, name='job_id')}/cleanup"
-        body = {"delete_job": delete_job}
+        body = {"delete_job": delete_job, "reason": reason}
         return success(await self._client.post(path, body, wait_seconds=REMOVAL_WAIT_SECONDS))
 
     async def delete_job(
@@ -161,10 +163,12 @@ class JobTools:
                 description="True: cancel it if it is active and delete what it made; false: the project keeps that."
             ),
         ] = False,
+        reason: Why = None,
     ) -> Answer:
         """Delete a job for good. deleted false in the answer: it is under way, so ask again in a moment."""
         path = f"/jobs/{segment(job_id, name='job_id')}"
-        return success(await self._client.delete(path, wait_seconds=REMOVAL_WAIT_SECONDS, cleanup=cleanup))
+        query = {"cleanup": cleanup, "reason": reason}
+        return success(await self._client.delete(path, wait_seconds=REMOVAL_WAIT_SECONDS, **query))
 
 
 def _shortened(payload: dict[str, Any]) -> dict[str, Any]:

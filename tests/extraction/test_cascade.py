@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from extraction.cascade import run_cascade
@@ -11,6 +14,8 @@ from extraction.extractors.base import Dropped, Found
 from extraction.merge import merge_found
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema, FieldSpec
+from jobs.cpu import on_cpu
+from tests.factories import PATIENCE_SECONDS
 
 PAGE = PageInput(
     "https://a.example/", "", "Acme makes mugs. Bolt makes nuts. Price 10 EUR, later 12 EUR. Red and blue."
@@ -143,3 +148,30 @@ def test_any_true_lists_and_lines():
     assert (merged.evidence.confidence, len(merged.evidence.parts)) == (0.4, 1)
     lines = FieldSpec(name="f", merge_strategy="merge_dedupe")
     assert merge_found(lines, [said("f", v, "Acme") for v in ("Acme", "Bolt", "Acme")]).value == "Acme\nBolt"
+
+
+def test_once_nobody_waits_no_extractor_is_asked_any_more():
+    """A job is cancelled while the first extractor is at work on one of its pages."""
+    gate, told = threading.Event(), threading.Event()
+    first = Scripted("first", said("name", "Acme", "Acme makes mugs"))
+    second, extract = Scripted("second"), first.extract
+
+    def held(*asked):
+        told.set()
+        assert gate.wait(PATIENCE_SECONDS)
+        return extract(*asked)
+
+    first.extract = held
+
+    async def story():
+        page = asyncio.create_task(on_cpu(run_cascade, [first, second], PAGE, schema(NAME, PRICE)))
+        await asyncio.to_thread(told.wait, PATIENCE_SECONDS)
+        page.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await page
+        gate.set()
+        await asyncio.gather(on_cpu(both.wait, PATIENCE_SECONDS), on_cpu(both.wait, PATIENCE_SECONDS))
+
+    both = threading.Barrier(2)  # passed once both threads are free of what was abandoned
+    asyncio.run(story())
+    assert (len(first.asked), second.asked) == (1, [])

@@ -215,6 +215,12 @@ PROTECTIONS = [
         Change(ENDING, "    while step := retried(", "    if step := retried("),
     ),
     rule(
+        "abandoned-work-ends",
+        "Work on a CPU thread ends soon after nobody waits for it any more.",
+        "test_cpu.py::test_work_that_nobody_waits_for_ends_at_its_next_step",
+        Change("jobs/cpu.py", "        abandoned.set()\n", "        pass\n"),
+    ),
+    rule(
         "lane-pause-noticed",
         "Who serves a lane notices its pause at once, not with the next heartbeat.",
         "test_lane_pausing.py::test_what_is_in_flight_is_given_back_and_done_after_the_resume",

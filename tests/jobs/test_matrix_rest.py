@@ -54,7 +54,10 @@ def ask(api: Api, job: Job, action: str, *, wait: int = 0) -> Any:
     """Send the request; what can wait for workers does so for `wait` seconds."""
     method, path, query = REQUESTS[action]
     headers = {"Prefer": f"wait={wait}"} if action in WAITING else {}
-    return api.send(method, f"/jobs/{job.pk}{path}", None, headers, **query)
+    why = {"reason": "because"}
+    if action in ("cleanup", "retry"):
+        return api.send(method, f"/jobs/{job.pk}{path}", why, headers, **query)
+    return api.send(method, f"/jobs/{job.pk}{path}", None, headers, **query, **why)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -74,7 +77,8 @@ def test_every_request_in_every_situation(api: Api, make_job: MakeJob, situation
         assert reply.headers.get("Preference-Applied") == ("wait=0" if action in WAITING else None)
     assert api.get(f"/jobs/{job.pk}").json()["status"] == told.status
     if not told.is_repeat:
-        assert JobEvent.objects.filter(job=job).order_by("id").last().actor == "chief"
+        event = JobEvent.objects.filter(job=job).order_by("id").last()
+        assert (event.actor, event.reason) == ("chief", "because")
 
 
 def check_reply(job: Job, action: str, body: dict[str, Any], told: Expected) -> None:

@@ -21,6 +21,7 @@ SWITCH_INTERVAL_SECONDS = 0.0005  # two CPU-bound threads else slow every databa
 
 class Command(QuarryCommand):
     needs_tables = False
+    is_service = True
     help = "Start Quarry: the web server, the workers and, unless DATABASE_URL names one, PostgreSQL."
 
     def arguments(self, parser: CommandParser) -> None:

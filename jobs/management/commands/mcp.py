@@ -21,6 +21,7 @@ class Command(QuarryCommand):
     )
 
     needs_tables = False  # it speaks to the REST API only
+    is_service = True
 
     def arguments(self, parser: CommandParser) -> None:
         """Take the address for HTTP."""
