@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
@@ -22,18 +23,24 @@ def job_follow(job_id: UUID, *, quiet: bool = False) -> list[dict[str, Any]]:
 
     Works itself while no other process does. quiet: show no progress.
     """
+    return jobs_follow([job_id], quiet=quiet)
+
+
+def jobs_follow(job_ids: Sequence[UUID], *, quiet: bool = False) -> list[dict[str, Any]]:
+    """As `job_follow`, for several jobs."""
     progress = nullcontext() if quiet or not sys.stderr.isatty() else _progress()
     with progress as shown:
-        follower = _Follower(job_id, shown)
+        follower = _Follower(job_ids, shown)
         hosting.hosting_or_waiting(follower.is_finished, poll_seconds=POLL_SECONDS)
-    return [job_summary(one) for one in family_ids(job_id)]
+    return [job_summary(one) for one in family_ids(job_ids)]
 
 
-def family_ids(job_id: UUID) -> list[UUID]:
-    """Return the job's id and those of the jobs chained to it, in the order of their making."""
-    found = [job_id]
+def family_ids(job_ids: Sequence[UUID]) -> list[UUID]:
+    """Return the ids of the jobs and of those chained to them, in the order of their making."""
+    found = list(job_ids)
     for parent in found:
-        found.extend(Job.objects.filter(parent_id=parent).values_list("pk", flat=True))
+        children = Job.objects.filter(parent_id=parent).values_list("pk", flat=True)
+        found.extend(child for child in children if child not in found)
     return found
 
 
@@ -63,18 +70,18 @@ def is_failure(status: str) -> bool:
 
 
 class _Follower:
-    def __init__(self, job_id: UUID, shown: Progress | None) -> None:
-        self.job_id = job_id
+    def __init__(self, job_ids: Sequence[UUID], shown: Progress | None) -> None:
+        self.job_ids = job_ids
         self.shown = shown
         self.tasks: dict[UUID, Any] = {}
         self.began = time.monotonic()
 
     def is_finished(self) -> bool:
         if self.shown is not None:
-            for job_id in family_ids(self.job_id):
+            for job_id in family_ids(self.job_ids):
                 self._draw(self.shown, job_id)
-        # The first job is asked for by itself: what it chains exists once it has finished, not before.
-        if not _are_finished([self.job_id]) or not _are_finished(family_ids(self.job_id)):
+        # The first jobs are asked for by themselves: what they chain exists once they have finished, not before.
+        if not _are_finished(self.job_ids) or not _are_finished(family_ids(self.job_ids)):
             return False
         return background.is_idle()
 
@@ -88,7 +95,7 @@ class _Follower:
         shown.update(self.tasks[job_id], completed=final, total=sum(states.values()), counts=parts)
 
 
-def _are_finished(job_ids: list[UUID]) -> bool:
+def _are_finished(job_ids: Sequence[UUID]) -> bool:
     unfinished = Job.objects.filter(pk__in=job_ids).exclude(status__in=FINISHED_JOB)
     return not unfinished.exists()
 

@@ -5,11 +5,13 @@ interrupted anywhere, the row remains, healing sends the actor again, and repeat
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import ledger, lifecycle, wake
@@ -145,6 +147,12 @@ def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
             before.job_id, before.changed, True, True, before.cleanup_requested, _last_removal(before)
         )
     return now
+
+
+def removals_unfinished(job_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return those of the jobs whose removal is still under way: id → what it met last, empty if nothing."""
+    is_asked = Q(delete_requested_at__isnull=False) | Q(cleanup_requested_at__isnull=False, cleaned_at__isnull=True)
+    return dict(Job.objects.filter(is_asked, pk__any=job_ids).order_by().values_list("pk", "removal_error"))
 
 
 def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:

@@ -1,30 +1,27 @@
-"""What the commands `pause` and `resume` share: one id, one service, one line."""
+"""What the commands `pause` and `resume` share: one service, one line for each job."""
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import CommandParser
-
-from jobs.identifiers import job_id_parsed
-from jobs.job_command import JobCommand
+from jobs.jobs_command import JobsCommand
 from jobs.lifecycle import StatusReceipt
 
 
-class StatusCommand(JobCommand):
-    """A command that moves one job to another status. Subclasses name the service."""
+class StatusCommand(JobsCommand):
+    """A command that moves jobs to another status. Subclasses name the `move`."""
 
-    service: Callable[..., StatusReceipt]
+    move: Callable[..., StatusReceipt]
 
-    def arguments(self, parser: CommandParser) -> None:
-        """Take the id and the reason."""
-        parser.add_argument("job_id")
-        parser.add_argument("--reason", default="", help="kept in the job's history")
+    def service(self, **options: Any) -> Callable[..., StatusReceipt]:
+        """Return the move of one job."""
+        return partial(self.move, actor=self.actor, reason=options["reason"])
 
-    def run(self, **options: Any) -> int:
+    def run_one(self, job_id: UUID, **options: Any) -> int:
         """Move the job and show its status."""
-        job_id = job_id_parsed(options["job_id"])
-        receipt = self.service(job_id=job_id, actor=self.actor, reason=options["reason"])
+        receipt = self.service(**options)(job_id=job_id)
         if self.as_json:
             self.print_json(asdict(receipt))
         else:

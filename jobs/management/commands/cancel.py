@@ -1,32 +1,31 @@
-"""`manage.py cancel ID`: cancel a job."""
+"""`manage.py cancel ID…`: cancel jobs."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs.identifiers import job_id_parsed
-from jobs.job_command import JobCommand
+from jobs.jobs_command import JobsCommand
 from jobs.lifecycle import job_cancel
 
 
-class Command(JobCommand):
-    help = "Cancel a job: what is pending is skipped, what is under way is aborted, what is done is kept."
+class Command(JobsCommand):
+    help = "Cancel jobs: what is pending is skipped, what is under way is aborted, what is done is kept."
 
-    def arguments(self, parser: CommandParser) -> None:
-        """Take the id, the reason and `--force`."""
-        parser.add_argument("job_id")
-        parser.add_argument("--reason", default="", help="kept in the job's history")
+    def own_arguments(self, parser: CommandParser) -> None:
+        """Take `--force`."""
         parser.add_argument("--force", action="store_true", help="do not wait for workers: revoke what they hold")
 
-    def run(self, **options: Any) -> int:
+    def service(self, **options: Any) -> Callable[..., Any]:
+        """Return the cancelling of one job."""
+        return partial(job_cancel, actor=self.actor, reason=options["reason"], force=options["force"])
+
+    def run_one(self, job_id: UUID, **options: Any) -> int:
         """Cancel and show the receipt."""
-        receipt = job_cancel(
-            job_id=job_id_parsed(options["job_id"]),
-            actor=self.actor,
-            reason=options["reason"],
-            force=options["force"],
-        )
+        receipt = self.service(**options)(job_id=job_id)
         if self.as_json:
             self.print_json(asdict(receipt))
         else:

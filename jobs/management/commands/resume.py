@@ -1,9 +1,9 @@
-"""`manage.py resume ID`: let a paused job go on."""
+"""`manage.py resume ID…`: let paused jobs go on."""
 
 from jobs.lifecycle import job_resume
 from jobs.status_command import StatusCommand
 
 
 class Command(StatusCommand):
-    help = "Let a paused job go on."
-    service = staticmethod(job_resume)
+    help = "Let paused jobs go on."
+    move = staticmethod(job_resume)

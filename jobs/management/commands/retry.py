@@ -1,38 +1,45 @@
-"""`manage.py retry ID`: try the failed items of a job again."""
+"""`manage.py retry ID…`: try the failed items of jobs again."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs.identifiers import job_id_parsed
-from jobs.job_command import JobCommand
+from jobs import following
+from jobs.jobs_command import JobsCommand
 from jobs.retrying import job_retry
 
 
-class Command(JobCommand):
-    help = "Try the failed items of a finished job again; of a cancelled one also what the cancel skipped."
+class Command(JobsCommand):
+    help = "Try the failed items of finished jobs again; of cancelled ones also what the cancel skipped."
 
-    def arguments(self, parser: CommandParser) -> None:
-        """Take the id and filters."""
-        parser.add_argument("job_id")
+    def own_arguments(self, parser: CommandParser) -> None:
+        """Take which items, and `--detach`."""
         parser.add_argument("--only", action="append", default=[], metavar="REASON", help="only items with this reason")
         parser.add_argument("--host", action="append", default=[], metavar="HOST", help="only items of this host")
-        parser.add_argument("--reason", default="", help="kept in the job's history")
         self.detach_argument(parser)
 
-    def run(self, **options: Any) -> int:
+    def service(self, **options: Any) -> Callable[..., Any]:
+        """Return the retry of one job."""
+        wanted = {"reasons": options["only"], "hosts": options["host"], "reason": options["reason"]}
+        return partial(job_retry, actor=self.actor, **wanted)
+
+    def run_one(self, job_id: UUID, **options: Any) -> int:
         """Requeue the items and follow the job to its end."""
-        receipt = job_retry(
-            job_id=job_id_parsed(options["job_id"]),
-            reasons=options["only"],
-            hosts=options["host"],
-            actor=self.actor,
-            reason=options["reason"],
-        )
+        receipt = self.service(**options)(job_id=job_id)
         if not self.as_json:
             self.stdout.write(f"{receipt.requeued:,} items will be tried again.")
         elif options["detach"]:
             self.print_json(asdict(receipt))
             return 0
-        return self.finish(receipt.job_id, detach=options["detach"])
+        return self.finish(job_id, detach=options["detach"])
+
+    def see_all_through(self, accepted: Sequence[UUID], **options: Any) -> bool:
+        """Follow the jobs to their ends; return whether none of them failed as a whole."""
+        if options["detach"] or not accepted:
+            return True
+        ends = following.jobs_follow(accepted, quiet=self.as_json)
+        return not any(following.is_failure(one["status"]) for one in ends)
