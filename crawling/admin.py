@@ -14,10 +14,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from crawling.items import HOST_LANE
 from crawling.models import Host, Source, SourceContent
 from jobs import admin_cells
 from jobs.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
+from jobs.kinds import HOST_LANE
 from jobs.models import Lane
 
 TEXT_SHOWN_CHARACTERS = 20_000

@@ -20,7 +20,7 @@ from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop
 from crawling.failures import Limits
 from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.guard import AddressGuard
-from crawling.items import HOST_LANE, page_item, sitemap_item
+from crawling.items import page_item, sitemap_item
 from crawling.politeness import AskedToWait, Pace
 from crawling.reading import Follow, Reading
 from crawling.robots import RobotsRules
@@ -30,7 +30,7 @@ from crawling.sitemaps import parse_sitemap
 from crawling.writes import GoneWrite, Unchanged
 from jobs import kinds
 from jobs.cpu import on_cpu
-from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
 MAX_REDIRECTS = 10

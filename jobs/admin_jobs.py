@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from jobs import admin_cells, kinds, previews
 from jobs.admin_tables import EstimatedPaginator, ProjectFilter, ReadOnlyAdmin
-from jobs.confirmed_actions import ConfirmedAction, ConfirmedActionsAdmin, PreviewTable
+from jobs.confirmed_actions import ChoiceGroup, ConfirmedAction, ConfirmedActionsAdmin, PreviewTable
 from jobs.job_actions import JOB_ACTIONS
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.states import ItemState
@@ -135,6 +135,16 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         if len(found.jobs) > previews.ARTIFACTS_PER_JOB and kinds_made:
             notes.append("What the jobs made is counted for all of them together.")
         return PreviewTable([*states, *kinds_made], lines, totals, notes)
+
+    def choices(self, action: ConfirmedAction, ids: Sequence[UUID]) -> list[ChoiceGroup]:
+        """Return for which reasons, and on which hosts, there is something to be tried again."""
+        if action.name != "retry":
+            return []
+        reasons, hosts = previews.items_retryable(ids)
+        return [
+            ChoiceGroup("reasons", "Only items that ended for these reasons", reasons),
+            ChoiceGroup("hosts", "Only items of these hosts", hosts),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

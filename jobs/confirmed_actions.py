@@ -34,6 +34,7 @@ class ConfirmedAction:
 
     service: called once per id with `id_argument`, `actor`, `reason` and `options`; returns a receipt or raises
     a QuarryError. summary: receipts → one sentence with exact numbers. fits: whether a row's page offers it.
+    ticked: names of groups of choices, if the action need not mean all; the service gets the ticked values by name.
     """
 
     name: str
@@ -46,6 +47,16 @@ class ConfirmedAction:
     options: Mapping[str, Any] = field(default_factory=dict)
     fits: Callable[[Any], bool] = lambda row: True
     is_destructive: bool = False
+    ticked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceGroup:
+    """Parts of what an action would do; with none ticked it is all of them. options: value, and how many rows."""
+
+    name: str
+    legend: str
+    options: list[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,10 @@ class ConfirmedActionsAdmin(QuarryAdmin):
     def preview(self, action: ConfirmedAction, ids: Sequence[Any]) -> PreviewTable:
         """Return what `action` would touch, in exact numbers."""
         raise NotImplementedError
+
+    def choices(self, action: ConfirmedAction, ids: Sequence[Any]) -> list[ChoiceGroup]:
+        """Return the groups that `action.ticked` names, with how much each choice is about."""
+        return []
 
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[Any], reason: str) -> None:
         """Record what was done where the service itself keeps no history."""
@@ -137,6 +152,7 @@ class ConfirmedActionsAdmin(QuarryAdmin):
             "back_url": self._back_url(ids),
             "number": len(ids),
             "preview": self.preview(action, ids),
+            "choices": [(group, request.POST.getlist(group.name)) for group in self.choices(action, ids)],
             "frozen": signing.dumps(facts, salt=SALT, compress=True),
             "error": error,
             "reason": request.POST.get("reason", ""),
@@ -164,6 +180,7 @@ class ConfirmedActionsAdmin(QuarryAdmin):
     def _run(self, request: HttpRequest, action: ConfirmedAction, ids: list[Any], reason: str) -> None:
         receipts, refused, acted_on = [], [], []
         fixed = {"actor": request.user.get_username(), "reason": reason, **action.options}
+        fixed |= {name: request.POST.getlist(name) for name in action.ticked}
         for pk in ids:
             try:
                 receipts.append(action.service(**{action.id_argument: pk}, **fixed))

@@ -122,6 +122,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         service=retrying.job_retry,
         effect="Failed items are tried again; of a cancelled job also those the cancel skipped.",
         summary=_retried,
+        ticked=("reasons", "hosts"),
         fits=_is_retryable,
     ),
     _job_action(

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from jobs.states import ItemState, Reason
 
+HOST_LANE = "host:"  #: how the keys of the lanes begin that stand for a host
+
 
 @dataclass(frozen=True, slots=True)
 class JobKey:

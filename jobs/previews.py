@@ -9,9 +9,11 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from jobs import owners
 from jobs.errors import Unavailable
+from jobs.kinds import HOST_LANE
 from jobs.models import Job, Lane, WorkItem
-from jobs.states import ACTIVE_JOB, ItemState
+from jobs.states import ACTIVE_JOB, ItemState, JobStatus, Reason
 
+HOSTS_SHOWN = 20
 ARTIFACTS_PER_JOB = 25  # jobs whose artifacts are counted one by one; of more jobs only the totals are
 
 
@@ -114,6 +116,16 @@ def lanes_paused(job_id: UUID) -> list[Lane]:
     """Return the paused lanes in which the job has something to do, and so why it does not go on."""
     waiting = WorkItem.objects.filter(job_id=job_id, lane_id=OuterRef("pk"), state=ItemState.PENDING.value)
     return list(Lane.objects.filter(Exists(waiting), paused_at__isnull=False).order_by("key"))
+
+
+def items_retryable(job_ids: Sequence[UUID]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return what a retry of these jobs could take up, most first: (reason, items) and (host, items), of some hosts."""
+    skipped = Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value, job__status=JobStatus.CANCELLED.value)
+    items = WorkItem.objects.filter(Q(state=ItemState.FAILED.value) | skipped, job_id__in=job_ids).order_by()
+    reasons = items.values_list("reason").annotate(number=Count("pk")).order_by("-number", "reason")
+    lanes = items.filter(lane__key__startswith=HOST_LANE).values_list("lane__key").annotate(number=Count("pk"))
+    hosts = lanes.order_by("-number", "lane__key")[:HOSTS_SHOWN]
+    return list(reasons), [(key.removeprefix(HOST_LANE), number) for key, number in hosts]
 
 
 def _artifacts(job_ids: Sequence[UUID]) -> dict[str, int]:

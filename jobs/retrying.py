@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from jobs import lifecycle, wake
 from jobs.errors import Conflict, Invalid
+from jobs.kinds import HOST_LANE
 from jobs.models import Lane, WorkItem
 from jobs.removal import refuse_active
 from jobs.states import ItemState, JobStatus, Reason
@@ -92,7 +93,7 @@ def _items(job: LockedJob, reasons: tuple[str, ...], hosts: tuple[str, ...]) -> 
     if reasons:
         items = items.filter(reason__in=reasons)
     if hosts:
-        lanes = Lane.objects.filter(key__in=[f"host:{host}" for host in hosts]).values_list("pk", flat=True)
+        lanes = Lane.objects.filter(key__in=[HOST_LANE + host for host in hosts]).values_list("pk", flat=True)
         items = items.filter(lane_id__in=list(lanes))
     return items
 

@@ -1,5 +1,6 @@
 """What staff do to jobs in the admin: previewed, frozen, explained, counted; over Django's client."""
 
+import re
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -8,11 +9,12 @@ from django.core import signing
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from jobs import confirmed_actions, lifecycle, owners
 from jobs.admin_jobs import JobAdmin
 from jobs.errors import Unavailable
-from jobs.models import Job, JobEvent, new_id
+from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
 from jobs.states import JobStatus
 from tests.factories import claimed, states, status_of
 from tests.jobs.staff import ACT, EVERYTHING, LIST, choose, confirm, frozen, selected_columns, staff
@@ -222,3 +224,63 @@ def test_a_store_that_does_not_answer_is_said_and_hides_no_other_number(
     answer = choose(everything, "delete", make_job(3))
     assert answer.context_data["preview"].totals == [3, 0, 0, 0, 0]
     assert "The shelf does not answer; look at it." in answer.content.decode()
+
+
+def failed(job: Job, key: str, reason: str, lane: str) -> None:
+    """Let the item have failed for this reason, in this lane."""
+    row, _ = Lane.objects.get_or_create(key=lane)
+    ended = {"state": "failed", "reason": reason, "finished_at": timezone.now(), "lane": row}
+    WorkItem.objects.filter(job=job, key=key).update(**ended)
+
+
+def three_failures(make_job: Callable[..., Job]) -> Job:
+    job = make_job(4, status=JobStatus.COMPLETED)
+    WorkItem.objects.filter(job=job).update(state="done", finished_at=timezone.now())
+    failed(job, "item-0", "timeout", "host:a.test")
+    failed(job, "item-1", "timeout", "host:b.test")
+    failed(job, "item-2", "http_5xx", "host:b.test")
+    return job
+
+
+@pytest.mark.parametrize(
+    ("ticked", "requeued"),
+    [
+        ({}, {"item-0", "item-1", "item-2"}),
+        ({"reasons": ["timeout"]}, {"item-0", "item-1"}),
+        ({"hosts": ["b.test"]}, {"item-1", "item-2"}),
+        ({"reasons": ["timeout"], "hosts": ["b.test"]}, {"item-1"}),
+        ({"reasons": ["timeout", "http_5xx"], "hosts": ["a.test", "b.test"]}, {"item-0", "item-1", "item-2"}),
+    ],
+)
+def test_what_is_retried_can_be_ticked(
+    everything: Client, make_job: Callable[..., Job], ticked: dict[str, list[str]], requeued: set[str]
+) -> None:
+    job = three_failures(make_job)
+    asked = choose(everything, "retry", job)
+    offered = {group.name: group.options for group, _ in asked.context_data["choices"]}
+    assert offered == {"reasons": [("timeout", 2), ("http_5xx", 1)], "hosts": [("b.test", 2), ("a.test", 1)]}
+    unexplained = everything.post(ACT, {"do": "retry", "frozen": frozen(asked), "reason": "", **ticked})
+    assert unexplained.status_code == 422
+    checked = re.findall(r'value="([^"]+)" checked', unexplained.content.decode())
+    assert sorted(checked) == sorted(value for values in ticked.values() for value in values)
+    everything.post(ACT, {"do": "retry", "frozen": frozen(asked), "reason": "the host is back", **ticked})
+    assert set(WorkItem.objects.filter(job=job, state="pending").values_list("key", flat=True)) == requeued
+
+
+def test_a_choice_that_was_never_offered_is_refused(everything: Client, make_job: Callable[..., Job]) -> None:
+    job = three_failures(make_job)
+    form = {"do": "retry", "frozen": frozen(choose(everything, "retry", job)), "reason": "because"}
+    told = everything.post(ACT, {**form, "reasons": ["nonsense"]}, follow=True)
+    assert "There is no reason nonsense" in str(next(iter(told.context["messages"])))
+    assert status_of(job) == "completed"
+
+
+def test_what_a_cancel_skipped_is_offered_of_a_cancelled_job_only(
+    everything: Client, make_job: Callable[..., Job]
+) -> None:
+    jobs = [make_job(2, status=status) for status in (JobStatus.CANCELLED, JobStatus.COMPLETED)]
+    for job in jobs:
+        skipped = {"state": "skipped", "reason": "cancelled", "finished_at": timezone.now()}
+        WorkItem.objects.filter(job=job).update(**skipped)
+    offered = [choose(everything, "retry", job).context_data["choices"][0][0].options for job in jobs]
+    assert offered == [[("cancelled", 2)], []]
