@@ -62,11 +62,11 @@ class JobsCommand(JobCommand):
 
     def run_one(self, job_id: UUID, **options: Any) -> int:
         """Do it to this job, show the receipt and return the exit code."""
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__module__} has no run_one()")
 
     def service(self, **options: Any) -> Callable[..., Any]:
         """Return what is called with each `job_id`."""
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__module__} has no service()")
 
     def see_all_through(self, accepted: Sequence[UUID], **options: Any) -> bool:
         """Wait for what goes on after the calls, if anything does; return whether it ended well."""
