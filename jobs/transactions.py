@@ -69,13 +69,16 @@ def job_lock(job_id: UUID) -> LockedJob | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    project_id, kind, status, *rest = row
+    project_id, kind, status, *rest, _ = row
     return LockedJob(JobKey(job_id, project_id, kind), JobStatus(status), *rest)
 
 
+# What is committed under the lock reaches the disk, also where the server is told not to wait for it: a worker
+# remembers which URLs its job has, and would never add one again whose commit a crash of PostgreSQL took back.
 _LOCK = """
     SELECT project_id, kind, status, page_limit, started_at, cancel_requested_at, cleanup_requested_at, cleaned_at,
-           delete_requested_at
+           delete_requested_at,
+           set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)
     FROM jobs_job WHERE id = %s FOR NO KEY UPDATE
 """
 

@@ -221,6 +221,12 @@ PROTECTIONS = [
         Change("jobs/cpu.py", "        abandoned.set()\n", "        pass\n"),
     ),
     rule(
+        "settled-reaches-the-disk",
+        "What is written under a job's lock waits for the disk, whatever the server is told.",
+        "test_settling.py::test_what_is_written_under_a_jobs_lock_waits_for_the_disk",
+        Change(TRANSACTIONS, "'off', 'on'), true)", "'off', 'off'), true)"),
+    ),
+    rule(
         "lane-pause-noticed",
         "Who serves a lane notices its pause at once, not with the next heartbeat.",
         "test_lane_pausing.py::test_what_is_in_flight_is_given_back_and_done_after_the_resume",

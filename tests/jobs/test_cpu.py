@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,7 +14,10 @@ from tests.factories import PATIENCE_SECONDS
 class Steps:
     """Long work of many steps that checks before each, and goes on until it is abandoned or told to end."""
 
+    all_of_them: ClassVar[list["Steps"]] = []
+
     def __init__(self) -> None:
+        self.all_of_them.append(self)
         self.began = threading.Event()
         self.may_end = threading.Event()
         self.ended = threading.Event()
@@ -40,7 +43,11 @@ async def _begun(work: Steps) -> "asyncio.Task[str]":
 
 
 def _run(story: Callable[[], Any]) -> None:
-    asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
+    try:
+        asyncio.run(asyncio.wait_for(story(), 2 * PATIENCE_SECONDS))
+    finally:
+        for work in Steps.all_of_them:  # the threads are free again, whatever went wrong
+            work.may_end.set()
 
 
 def test_the_result_and_the_error_come_back() -> None:

@@ -16,6 +16,7 @@ from jobs.models import KEY_MAX_CHARACTERS, Job, Project, WorkItem
 from jobs.settling import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
 from jobs.states import JobStatus, Reason
 from jobs.storable import storable, storable_text
+from jobs.transactions import job_lock
 from tests.factories import Probe, claimed, item, states
 
 pytestmark = pytest.mark.django_db
@@ -247,3 +248,22 @@ def test_storable_text_is_always_storable(text: str) -> None:
 
 def test_storable_keeps_what_is_no_text() -> None:
     assert storable({"a": 1, "b": [True, None, 2.5], 3: ("x",)}) == {"a": 1, "b": [True, None, 2.5], "3": ["x"]}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("told", "is_then"), [("off", "on"), ("on", "on"), ("local", "local")])
+def test_what_is_written_under_a_jobs_lock_waits_for_the_disk(make_job: MakeJob, told: str, is_then: str) -> None:
+    """Workers remember which URLs their job has: a commit that a crash takes back would leave some out for ever."""
+    job = make_job(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('synchronous_commit', %s, false)", [told])
+        with transaction.atomic():
+            assert job_lock(job.pk) is not None
+            assert shown(cursor) == is_then
+        assert shown(cursor) == told
+        cursor.execute("RESET synchronous_commit")
+
+
+def shown(cursor: Any) -> str:
+    cursor.execute("SHOW synchronous_commit")
+    return str(cursor.fetchone()[0])
