@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 SMALL = {
     *("id", "job_id", "source_id", "project_id", "lane_id", "point_id", "url", "key", "lease", "version"),
     *("status", "state", "reason", "outcome", "kind", "label", "name", "operation", "page_limit"),
-    *("removal", "removal_error", "late_write_until", "false"),
+    *("removal", "removal_error", "late_write_until", "false", "true"),
 }
 SMALL_KINDS = re.compile("[a-z_]+_at|is_[a-z_]+")  # times, and answers to a question
 OURS = re.compile(r'(?:FROM|JOIN|INTO|UPDATE) "?(jobs|crawling|extraction)_[a-z]+\b')
