@@ -1,8 +1,10 @@
 """Healing: what crashes, lost messages and lost leases left behind is put right, every few seconds.
 
-Every step is a guarded statement of its own and harmless to repeat; one healer works at a time.
+Every step is a guarded statement of its own and harmless to repeat; one healer works at a time, except on
+cancelling jobs.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -23,7 +25,7 @@ MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most alre
 class HealReceipt:
     """What one round of healing found and put right."""
 
-    ran: bool  #: False when another healer was at work
+    ran: bool  #: False when another healer was at work, and only cancelling jobs were looked after
     leases_expired: int = 0
     workers_lost: int = 0
     skipped: int = 0
@@ -33,25 +35,34 @@ class HealReceipt:
 
 
 def heal() -> HealReceipt:
-    """Put right what nobody else will; return what was found. Another healer at work means nothing to do.
+    """Put right what nobody else will; return what was found.
 
+    While another healer is at work, only cancelling jobs are looked after: somebody may wait for their end.
     Raises: ExceptionGroup when jobs could not be ended, after all the others were healed.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [HEALER_LOCK])
-        if not cursor.fetchone()[0]:
-            return HealReceipt(ran=False)
+        is_alone = cursor.fetchone()[0]
+    if not is_alone:
+        # The other may be past this already, and a cancel has sent this round for what it left to be skipped.
+        skipped = _skip_cancelling()
+        ended, errors = _end_jobs([JobStatus.CANCELLING])
+        return _without(errors, HealReceipt(ran=False, skipped=skipped, ended=ended))
     try:
         expired, lost = leases_expire()
         skipped = _skip_cancelling()
-        ended, errors = _end_jobs()
+        ended, errors = _end_jobs(ACTIVE_JOB)
         woken = lanes_rewake() + removals_rewake() + background.wake_due()
         retired = retention.jobs_retire()
         idempotency.keys_expire()
-        receipt = HealReceipt(True, expired, lost, skipped, ended, woken, retired)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
+    return _without(errors, HealReceipt(True, expired, lost, skipped, ended, woken, retired))
+
+
+def _without(errors: list[Exception], receipt: HealReceipt) -> HealReceipt:
+    """Return the receipt. Raises: ExceptionGroup of the errors, if there are any."""
     if errors:
         raise ExceptionGroup("some jobs could not be ended", errors)
     return receipt
@@ -113,11 +124,11 @@ def _skip_cancelling() -> int:
     return sum(cancelling_skip(job_id) for job_id in _jobs_in([JobStatus.CANCELLING]))
 
 
-def _end_jobs() -> tuple[int, list[Exception]]:
-    """End active jobs with nothing left; return how many ended, and what kept others from it."""
+def _end_jobs(statuses: Collection[JobStatus]) -> tuple[int, list[Exception]]:
+    """End such jobs with nothing left; return how many ended, and what kept others from it."""
     ended = 0
     errors: list[Exception] = []
-    for job_id in _jobs_in(ACTIVE_JOB):
+    for job_id in _jobs_in(statuses):
         try:
             ended += job_end_if_done(job_id) is not None
         except Exception as error:  # noqa: BLE001  raised by `heal` once all the other jobs are healed
@@ -126,7 +137,7 @@ def _end_jobs() -> tuple[int, list[Exception]]:
     return ended, errors
 
 
-def _jobs_in(statuses: frozenset[JobStatus] | list[JobStatus]) -> list[UUID]:
+def _jobs_in(statuses: Collection[JobStatus]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM jobs_job WHERE status = ANY(%s) ORDER BY id",

@@ -87,8 +87,8 @@ def job_require(job_id: UUID) -> LockedJob:
 def job_cancel(*, job_id: UUID, actor: str = "", reason: str = "", force: bool = False) -> CancelReceipt:
     """Cancel a job: skip what is pending, tell the workers to abort the rest. Repeating it is harmless.
 
-    `force` revokes the leases: the job is cancelled now, and late writers are fenced out. What is
-    pending beyond SKIPPED_AT_ONCE items is skipped by healing, so that workers learn of the cancel within a second.
+    `force` revokes the leases: the job is cancelled now, and late writers are fenced out. What is pending
+    beyond SKIPPED_AT_ONCE items is skipped by healing, so that workers learn of the cancel well within a second.
     Raises: NotFound, Conflict (code already_finished).
     """
     return retried(partial(_cancel, job_id, actor, reason, force))
@@ -115,8 +115,6 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
             cancel_requested_at=Now(), cancel_requested_by=actor, cancel_reason=reason[:500]
         )
     skipped = items_skip(job_id, claimed_too=force)
-    while job.status is JobStatus.QUEUED and (step := items_skip(job_id)):
-        skipped += step  # it has no workers that would have to learn of the cancel, and ends here
     counted = ledger.counts(job_id)
     status = JobStatus.CANCELLING
     if counted.states.get(ItemState.PENDING.value):  # beyond what one step skips, or given back after it

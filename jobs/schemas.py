@@ -146,7 +146,9 @@ class CancelOut(StatusOut):
 
     sources_to_cleanup: int = Field(description="Sources that the job holds and a cleanup would go through.")
     skipped: int = Field(description="Pending items that this call skipped.")
-    pending: int = Field(description="Items still to be skipped; a job of more than 100,000 is emptied in steps.")
+    pending: int = Field(
+        description="Items still to be skipped; a job with more than 25,000 pending is emptied in steps."
+    )
     in_flight: int = Field(description="Items that workers are just aborting.")
     done: int
     failed: int

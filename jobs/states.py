@@ -62,7 +62,14 @@ class Reason(StrEnum):
 
 JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset(
-        {JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELLED, JobStatus.COMPLETED, JobStatus.FAILED}
+        {
+            JobStatus.RUNNING,
+            JobStatus.PAUSED,
+            JobStatus.CANCELLING,  # more is pending than a cancel skips at once
+            JobStatus.CANCELLED,
+            JobStatus.COMPLETED,
+            JobStatus.FAILED,
+        }
     ),
     JobStatus.RUNNING: frozenset(
         {

@@ -10,7 +10,7 @@ from jobs.errors import Invalid
 BENCHES = {
     "sites": "crawls two real documentation sites and compares the ledger with an independent count",
     "search": "50 questions on a crawled site: recall and rank of hybrid search, BM25 alone and dense alone",
-    "cancel": "time from a cancel to status cancelled, with 16 and 200 requests of 5 s in flight",
+    "cancel": "from a cancel to status cancelled: 16 and 200 requests of 5 s in flight, 100,000 pages waiting",
     "ledger": "items claimed and settled per second, beside the bare SQL",
     "chaos": "crawls while jobs are cancelled, removed and killed at random: what was lost, doubled, left or stuck",
     "cleanup": "a job of 100,000 sources and 200,000 extractions cleaned up, beside a bare DELETE",

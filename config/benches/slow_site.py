@@ -15,6 +15,7 @@ class SlowSite:
     """A start page with links to `pages` pages that each take `page_seconds`.
 
     asked: time.monotonic() at which each request for such a page arrived. in_flight: how many wait at present.
+    quiet_at: time.monotonic() at which the last of them was answered or given up.
     """
 
     pages: int
@@ -22,6 +23,7 @@ class SlowSite:
     port: int = 0
     asked: list[float] = field(default_factory=list)
     in_flight: int = 0
+    quiet_at: float = 0.0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -65,6 +67,8 @@ class SlowSite:
             if change > 0:
                 self.asked.append(time.monotonic())
             self.in_flight += change
+            if not self.in_flight:
+                self.quiet_at = time.monotonic()
             self._changed.notify_all()
 
     def _body(self, target: str) -> str | None:

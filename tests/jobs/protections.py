@@ -373,6 +373,14 @@ PROTECTIONS = [
         Change(HEALING, "SELECT pg_try_advisory_lock(%s)", "SELECT %s > 0"),
     ),
     rule(
+        "heal-cancelling-beside",
+        "What a cancel left to be skipped does not wait for the next round when another healer is past it.",
+        "test_healing.py::test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job",
+        Change(
+            HEALING, "if not is_alone:", "if not is_alone:\n        return HealReceipt(ran=False)\n    if not is_alone:"
+        ),
+    ),
+    rule(
         "heal-each-job",
         "A job that cannot be ended keeps no other from healing.",
         "test_healing.py::test_a_job_that_cannot_be_ended_keeps_no_other_from_healing",

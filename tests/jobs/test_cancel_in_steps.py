@@ -1,4 +1,4 @@
-"""Cancelling a job of more pending items than one step skips: here of two, in the product of 100,000."""
+"""Cancelling a job of more pending items than one step skips: here of two, in the product of 25,000."""
 
 from collections.abc import Callable
 from typing import Any
@@ -111,12 +111,17 @@ def test_the_last_worker_out_skips_a_step_as_well(make_job: MakeJob) -> None:
     assert states(job) == {"done": 1, "skipped": 4}
 
 
-def test_a_queued_job_is_cancelled_whole_for_it_has_no_workers_to_tell(make_job: MakeJob, sent: Any) -> None:
-    job = make_job(7, status=JobStatus.QUEUED)
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PAUSED])
+def test_a_job_that_no_worker_serves_is_ended_by_healing(make_job: MakeJob, sent: Any, status: JobStatus) -> None:
+    job = make_job(7, status=status)
     sent.messages.clear()
     receipt = lifecycle.job_cancel(job_id=job.pk)
-    assert (receipt.status, receipt.skipped, receipt.pending) == ("cancelled", 7, 0)
-    assert (status_of(job), states(job), sent.messages) == ("cancelled", {"skipped": 7}, [])
+    assert (receipt.status, receipt.skipped, receipt.pending) == ("cancelling", 2, 5)
+    assert (claimed(), sent.messages) == ([], [HEAL])
+    actors.heal.fn()
+    assert (status_of(job), states(job)) == ("cancelled", {"skipped": 7})
+    changes = JobEvent.objects.filter(job=job).order_by("pk").values_list("from_status", "to_status")
+    assert list(changes) == [(status.value, "cancelling"), ("cancelling", "cancelled")]
 
 
 def test_a_force_revokes_every_lease_at_once_however_much_is_pending(make_job: MakeJob, sent: Any) -> None:

@@ -151,14 +151,30 @@ def test_healing_again_finds_nothing(make_job: MakeJob) -> None:
 
 @really_commits
 def test_one_healer_works_at_a_time(make_job: MakeJob, in_thread: Callable[..., Side]) -> None:
-    job = make_job(status=JobStatus.CANCELLING)
+    job = make_job()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [healing.HEALER_LOCK])
         assert in_thread(healing.heal).result() == healing.HealReceipt(ran=False)
         job.refresh_from_db()
-        assert job.status == "cancelling"
+        assert job.status == "running"
         cursor.execute("SELECT pg_advisory_unlock(%s)", [healing.HEALER_LOCK])
     assert in_thread(healing.heal).result().ended == 1
+
+
+@really_commits
+def test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job(
+    make_job: MakeJob, in_thread: Callable[..., Side]
+) -> None:
+    job = make_job(3)
+    (claim,) = claimed(1)
+    lifecycle.job_cancel(job_id=job.pk)
+    ledger.items_release([claim])  # by a worker that then died
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [healing.HEALER_LOCK])
+        assert in_thread(healing.heal).result() == healing.HealReceipt(ran=False, skipped=1, ended=1)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [healing.HEALER_LOCK])
+    job.refresh_from_db()
+    assert (job.status, states(job)) == ("cancelled", {"skipped": 3})
 
 
 @really_commits

@@ -16,7 +16,10 @@ class Command(QuarryCommand):
         if self.as_json:
             self.print_json(asdict(receipt))
         elif not receipt.ran:
-            self.stdout.write("Another process is healing at this moment; nothing was left to do here.")
+            self.stdout.write(
+                "Another process is healing at this moment. Of cancelling jobs, this one skipped"
+                f" {receipt.skipped:,} items and ended {receipt.ended:,}."
+            )
         else:
             self.stdout.write(
                 f"{receipt.leases_expired:,} expired leases returned, {receipt.workers_lost:,} items given up,"
