@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 # Written out once more on purpose: a slip in `states.py` must not agree with itself.
 JOB_TARGETS = {
-    "queued": "running paused cancelled completed failed",
+    "queued": "running paused cancelling cancelled completed failed",
     "running": "paused cancelling cancelled completed failed",
     "paused": "queued running cancelling cancelled completed failed",
     "cancelling": "cancelled",
