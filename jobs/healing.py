@@ -43,29 +43,30 @@ def heal() -> HealReceipt:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [HEALER_LOCK])
         is_alone = cursor.fetchone()[0]
-    if not is_alone:
+    if is_alone:
+        try:
+            receipt, errors = _heal_everything()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
+    else:
         # The other may be past this already, and a cancel has sent this round for what it left to be skipped.
         skipped = _skip_cancelling()
         ended, errors = _end_jobs([JobStatus.CANCELLING])
-        return _without(errors, HealReceipt(ran=False, skipped=skipped, ended=ended))
-    try:
-        expired, lost = leases_expire()
-        skipped = _skip_cancelling()
-        ended, errors = _end_jobs(ACTIVE_JOB)
-        woken = lanes_rewake() + removals_rewake() + background.wake_due()
-        retired = retention.jobs_retire()
-        idempotency.keys_expire()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
-    return _without(errors, HealReceipt(True, expired, lost, skipped, ended, woken, retired))
-
-
-def _without(errors: list[Exception], receipt: HealReceipt) -> HealReceipt:
-    """Return the receipt. Raises: ExceptionGroup of the errors, if there are any."""
+        receipt = HealReceipt(ran=False, skipped=skipped, ended=ended)
     if errors:
         raise ExceptionGroup("some jobs could not be ended", errors)
     return receipt
+
+
+def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
+    expired, lost = leases_expire()
+    skipped = _skip_cancelling()
+    ended, errors = _end_jobs(ACTIVE_JOB)
+    woken = lanes_rewake() + removals_rewake() + background.wake_due()
+    retired = retention.jobs_retire()
+    idempotency.keys_expire()
+    return HealReceipt(True, expired, lost, skipped, ended, woken, retired), errors
 
 
 def leases_expire(*, all_of_them: bool = False) -> tuple[int, int]:

@@ -376,9 +376,7 @@ PROTECTIONS = [
         "heal-cancelling-beside",
         "What a cancel left to be skipped does not wait for the next round when another healer is past it.",
         "test_healing.py::test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job",
-        Change(
-            HEALING, "if not is_alone:", "if not is_alone:\n        return HealReceipt(ran=False)\n    if not is_alone:"
-        ),
+        Change(HEALING, "        skipped = _skip_cancelling()\n        ended", "        skipped = 0\n        ended"),
     ),
     rule(
         "heal-each-job",
