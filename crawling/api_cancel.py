@@ -38,7 +38,7 @@ def cancel_job(
     how: Query[CancelHow],
     headers: Header[WaitHeaders],
 ) -> Status[CancelOut]:
-    """Cancel a job: 200 when it is cancelled, 202 while workers still abort. Repeating the call is harmless."""
+    """Cancel a job: 200 when it is cancelled, 202 while some are still aborted or skipped. Repeating it is harmless."""
 
     def cancel() -> tuple[CancelReceipt, int]:
         actor = request.user.get_username()
