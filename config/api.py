@@ -16,9 +16,9 @@ from config.serving import WEB_THREADS
 from crawling.api import router as crawling_router
 from crawling.api_cancel import router as cancel_router
 from extraction.api import ROUTERS as PROJECT_ROUTERS
-from jobs import waiting
-from jobs.api import router as jobs_router
-from jobs.api_bulk import router as bulk_router
+from jobs.api import waiting
+from jobs.api.api import router as jobs_router
+from jobs.api.api_bulk import router as bulk_router
 
 DESCRIPTION = (
     "Projects, crawls, extractions and search. Every call needs an API key in the header X-API-Key and acts as"

@@ -12,8 +12,9 @@ from django.utils.timesince import timesince
 
 from extraction.audit_state import LastAudit, last_audit
 from extraction.models import VectorChange
-from jobs import admin_cells, previews
 from jobs.models import Job, WorkItem
+from jobs.queries import previews
+from jobs.staff import admin_cells
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus
 
 COUNTED_AT_MOST = 100_000  # rows of the outbox; beyond, "100,000+" says enough

@@ -12,7 +12,7 @@ from extraction.models import Extraction, Passage
 from extraction.projects import ProjectDraft, project_create
 from extraction.search import search
 from extraction.search_reply import page_json
-from jobs import following
+from jobs.cli import following
 
 PROJECT = "Fernhill Instruments"
 QUERY = "how often should the probe be calibrated"

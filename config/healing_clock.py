@@ -1,13 +1,13 @@
 """The healing clock of worker processes that a message broker feeds: every worker heals every few seconds.
 
-One healer works at a time whatever the number of clocks. In the embedded profile `jobs.hosting` has its own.
+One healer works at a time whatever the number of clocks. In the embedded profile `jobs.worker.hosting` has its own.
 """
 
 import threading
 
 from dramatiq import Broker, Middleware, Worker
 
-from jobs.timing import HEAL_SECONDS
+from jobs.messages.timing import HEAL_SECONDS
 
 
 class HealingClock(Middleware):

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 
 from extraction import bindings
 from extraction.errors import ExtractionError
-from jobs import hosting
 from jobs.actors import WORK_QUEUE
+from jobs.worker import hosting
 
 log = logging.getLogger(__name__)
 

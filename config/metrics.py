@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from extraction.audit_state import LastAudit, last_audit
 from extraction.outbox import outbox_lag
-from jobs.gauges import gauges_read
+from jobs.queries.gauges import gauges_read
 
 log = logging.getLogger(__name__)
 

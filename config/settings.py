@@ -108,7 +108,7 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.Callbacks",
         "dramatiq.middleware.Retries",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
-        # The embedded profile's workers have a clock of their own, in `jobs.hosting`.
+        # The embedded profile's workers have a clock of their own, in `jobs.worker.hosting`.
         *(["config.healing_clock.HealingClock"] if QUARRY.broker_url else []),
     ],
 }

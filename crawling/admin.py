@@ -15,10 +15,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from crawling.models import Host, Source, SourceContent
-from jobs import admin_cells
-from jobs.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
-from jobs.kinds import HOST_LANE
 from jobs.models import Lane
+from jobs.registry.kinds import HOST_LANE
+from jobs.staff import admin_cells
+from jobs.staff.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
 
 TEXT_SHOWN_CHARACTERS = 20_000
 ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps

@@ -8,10 +8,10 @@ from ninja import Header, Router, Status
 from crawling import listing
 from crawling.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
 from crawling.submission import crawl_submit, scrape_submit
-from jobs.access import XApiKey, actor_fields
-from jobs.creating import CreateHeaders, created
-from jobs.listing import job_read
-from jobs.schemas import problems
+from jobs.api.access import XApiKey, actor_fields
+from jobs.api.creating import CreateHeaders, created
+from jobs.api.schemas import problems
+from jobs.queries.listing import job_read
 from jobs.states import JobStatus
 
 router = Router(tags=["crawling"])

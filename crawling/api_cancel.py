@@ -8,14 +8,14 @@ from ninja import Header, Query, Router, Status
 from pydantic import Field
 
 from crawling.listing import sources_held
-from jobs.access import XApiKey
-from jobs.committing import committed
-from jobs.ledger import counts
-from jobs.lifecycle import CancelReceipt, job_cancel
-from jobs.listing import status_read
-from jobs.schemas import CancelOut, WaitHeaders, Why, problems
+from jobs.api.access import XApiKey
+from jobs.api.schemas import CancelOut, WaitHeaders, Why, problems
+from jobs.api.waiting import preference_tell, preferred_seconds, waited
+from jobs.control.lifecycle import CancelReceipt, job_cancel
+from jobs.ledger.ledger import counts
+from jobs.postgres.committing import committed
+from jobs.queries.listing import status_read
 from jobs.states import ItemState, JobStatus
-from jobs.waiting import preference_tell, preferred_seconds, waited
 
 router = Router(tags=["jobs"])
 

@@ -11,7 +11,7 @@ class CrawlingConfig(AppConfig):
     def ready(self) -> None:
         from crawling.artifacts import SourceOwner
         from crawling.kind import Crawl, Scrape
-        from jobs import kinds, owners
+        from jobs.registry import kinds, owners
 
         kinds.register(Crawl())
         kinds.register(Scrape())

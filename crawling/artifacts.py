@@ -7,12 +7,12 @@ from django.db.models.functions import Now
 
 from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
-from jobs.any_of import IdArray
-from jobs.owners import Removed
+from jobs.postgres.any_of import IdArray
+from jobs.registry.owners import Removed
 
 
 class SourceOwner:
-    """See `jobs.owners.ArtifactOwner`."""
+    """See `jobs.registry.owners.ArtifactOwner`."""
 
     name = "sources"
     rank = 30

@@ -3,7 +3,7 @@
 from typing import Any
 
 from crawling.scope import host_of
-from jobs.kinds import HOST_LANE, NewItem
+from jobs.registry.kinds import HOST_LANE, NewItem
 
 
 def page_item(url: str, *, depth: int, **data: Any) -> NewItem:

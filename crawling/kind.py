@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from crawling import storing
 from crawling.items import page_item
 from crawling.models import SourceHold
-from jobs import kinds, ledger
-from jobs.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.ledger import ledger
+from jobs.registry import kinds
+from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 
 if TYPE_CHECKING:
     from crawling.worker import HostWorker

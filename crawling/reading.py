@@ -17,8 +17,8 @@ from crawling.fetch import Fetched
 from crawling.items import page_item, sitemap_item
 from crawling.scope import Admission, Scope, canonical_url, host_of
 from crawling.writes import PageWrite
-from jobs.cpu import cancellation_check
-from jobs.kinds import NewItem
+from jobs.registry.kinds import NewItem
+from jobs.worker.cpu import cancellation_check
 
 COMPRESSION_LEVEL = 3  # half the time of the default for 5 % more bytes
 MAX_SITEMAP_LEVELS = 2  # an index names files, and some hosts an index of indexes; more would be a maze

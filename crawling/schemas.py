@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 
 from crawling.patterns import MAX_PATTERN_CHARACTERS, MAX_PATTERNS
 from crawling.submission import DEFAULT_DEPTH, DEFAULT_LIMIT, MAX_SCRAPED_URLS, CrawlOptions
+from jobs.api.schemas import GroupName, Reply, RequestBody, TextOrNull
 from jobs.models import KEY_MAX_CHARACTERS
-from jobs.schemas import GroupName, Reply, RequestBody, TextOrNull
 from jobs.states import JobStatus
 
 MAX_PAGES = 1_000_000

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 
 from crawling.inflate import InflateError, InflateOverflow, Inflater
-from jobs.cpu import cancellation_check
+from jobs.worker.cpu import cancellation_check
 
 MAX_SITEMAP_URLS = 50_000  # sitemaps.org: per file
 MAX_SITEMAP_BYTES = 50_000_000  # sitemaps.org: 50 MB, uncompressed

@@ -15,10 +15,10 @@ from django.db.models.functions import Now
 from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.writes import GoneWrite, PageWrite, Unchanged
-from jobs.kinds import JobKey, Outcome
 from jobs.models import WorkItem, new_id
+from jobs.postgres.storable import storable, storable_text
+from jobs.registry.kinds import JobKey, Outcome
 from jobs.states import ItemState, Reason
-from jobs.storable import storable, storable_text
 
 _UNSETTLED = (ItemState.PENDING.value, ItemState.CLAIMED.value)
 

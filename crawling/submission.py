@@ -12,9 +12,9 @@ from django.conf import settings
 from crawling.errors import BadUrl, BlockedAddress
 from crawling.guard import AddressGuard
 from crawling.scope import Mode, Scope, canonical_url
-from jobs import lifecycle
+from jobs.control import lifecycle
 from jobs.errors import Invalid
-from jobs.storable import storable_text
+from jobs.postgres.storable import storable_text
 
 MAX_SCRAPED_URLS = 10_000
 DEFAULT_DEPTH = 10

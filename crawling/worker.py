@@ -28,10 +28,10 @@ from crawling.robots_fetch import robots_fetch
 from crawling.scope import Scope, canonical_url
 from crawling.sitemaps import parse_sitemap
 from crawling.writes import GoneWrite, Unchanged
-from jobs import kinds
-from jobs.cpu import on_cpu
-from jobs.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
+from jobs.registry import kinds
+from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
+from jobs.worker.cpu import on_cpu
 
 MAX_REDIRECTS = 10
 MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
@@ -45,7 +45,7 @@ ITEM_DEADLINE_SECONDS = 240.0  # waiting in hand and for the longest pause, then
 
 
 class HostWorker:
-    """Works on the items of one host. See `jobs.kinds.Worker`."""
+    """Works on the items of one host. See `jobs.registry.kinds.Worker`."""
 
     item_deadline_seconds = ITEM_DEADLINE_SECONDS
 

@@ -10,8 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from extraction.models import Extraction, Passage, SchemaVersion, VectorChange
-from jobs import admin_cells
-from jobs.admin_tables import BigTableAdmin, ProjectFilter, ReadOnlyAdmin
+from jobs.staff import admin_cells
+from jobs.staff.admin_tables import BigTableAdmin, ProjectFilter, ReadOnlyAdmin
 
 PREVIEW_CHARACTERS = 160
 

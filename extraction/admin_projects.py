@@ -14,10 +14,10 @@ from extraction.models import Extraction
 from extraction.presets import DEFAULT_PRESET, preset_names
 from extraction.project_changes import CHANGEABLE, project_change, project_from_preset
 from extraction.projects import schema_current, schema_parsed
-from jobs import admin_cells
-from jobs.admin_tables import QuarryAdmin
 from jobs.errors import Invalid
 from jobs.models import Project
+from jobs.staff import admin_cells
+from jobs.staff.admin_tables import QuarryAdmin
 
 
 class NewProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time

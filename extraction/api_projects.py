@@ -21,10 +21,10 @@ from extraction.schemas import (
     TemplateOut,
     plain,
 )
-from jobs.access import XApiKey
-from jobs.committing import committed
-from jobs.creating import CreateHeaders, created
-from jobs.schemas import problems
+from jobs.api.access import XApiKey
+from jobs.api.creating import CreateHeaders, created
+from jobs.api.schemas import problems
+from jobs.postgres.committing import committed
 
 router = Router(tags=["projects"])
 

@@ -8,9 +8,9 @@ from ninja import Router, Status
 from extraction.schemas_sources import SearchIn, SearchOut
 from extraction.search import search
 from extraction.search_reply import page_json
-from jobs.access import XApiKey
-from jobs.projects import project_require
-from jobs.schemas import problems
+from jobs.api.access import XApiKey
+from jobs.api.schemas import problems
+from jobs.control.projects import project_require
 
 router = Router(tags=["knowledge"])
 

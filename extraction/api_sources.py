@@ -21,10 +21,10 @@ from extraction.schemas_sources import (
     SummaryOut,
 )
 from extraction.submission import extract_submit
-from jobs.access import XApiKey, actor_fields
-from jobs.creating import CreateHeaders, created
-from jobs.listing import job_read
-from jobs.schemas import problems
+from jobs.api.access import XApiKey, actor_fields
+from jobs.api.creating import CreateHeaders, created
+from jobs.api.schemas import problems
+from jobs.queries.listing import job_read
 from jobs.states import JobStatus
 
 router = Router(tags=["knowledge"])

@@ -16,7 +16,7 @@ class ExtractionConfig(AppConfig):
         from extraction.passages import SourceKnowledge
         from extraction.vector_owner import VectorOwner
         from extraction.vector_work import VectorWork
-        from jobs import background, kinds, owners
+        from jobs.registry import background, kinds, owners
 
         kinds.register(Extract())
         dependants.register(SourceKnowledge())

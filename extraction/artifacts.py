@@ -6,11 +6,11 @@ from uuid import UUID
 from crawling.models import Source
 from extraction.models import Extraction
 from extraction.vector_work import drain_wake
-from jobs.owners import Removed
+from jobs.registry.owners import Removed
 
 
 class ExtractionOwner:
-    """See `jobs.owners.ArtifactOwner`."""
+    """See `jobs.registry.owners.ArtifactOwner`."""
 
     name = "extractions"
     rank = 20  # after the sources: with those that go, their extractions have gone

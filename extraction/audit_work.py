@@ -9,7 +9,7 @@ from django.conf import settings
 
 from extraction import audit_state
 from extraction.actors import audit_slice
-from jobs.background import Background
+from jobs.registry.background import Background
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ WAKE_AGAIN_SECONDS = 120.0
 
 
 class AuditWork(Background):
-    """See `jobs.background.Background`."""
+    """See `jobs.registry.background.Background`."""
 
     name = "audit"
 

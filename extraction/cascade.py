@@ -15,7 +15,7 @@ from extraction.merge import Conflict, Merged, agrees, merge_found
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema, FieldGroup
 from extraction.values import Value, checked
-from jobs.cpu import cancellation_check
+from jobs.worker.cpu import cancellation_check
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from semantic_text_splitter import MarkdownSplitter
 
-from jobs.cpu import cancellation_check
+from jobs.worker.cpu import cancellation_check
 
 MAX_CHARACTERS = 2000
 MIN_CHARACTERS = 400

@@ -15,12 +15,13 @@ from extraction.models import Extraction
 from extraction.projects import schema_current
 from extraction.vector_work import drain_wake
 from extraction.writes import ExtractionWrite
-from jobs import ledger, lifecycle
-from jobs.chunks import id_chunks
-from jobs.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.control import lifecycle
+from jobs.ledger import ledger
 from jobs.models import Job, Project
+from jobs.postgres.chunks import id_chunks
+from jobs.postgres.storable import storable
+from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
-from jobs.storable import storable
 
 if TYPE_CHECKING:
     from extraction.cascade import GroupResult

@@ -9,8 +9,8 @@ from django.db.models import Count
 
 from crawling.models import Source
 from extraction.models import Extraction
-from jobs.listing import Page
-from jobs.projects import project_require
+from jobs.control.projects import project_require
+from jobs.queries.listing import Page
 
 
 @dataclass(frozen=True, slots=True)

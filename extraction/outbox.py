@@ -25,7 +25,7 @@ from django.db import connection, transaction
 
 from extraction import outbox_ends as ends
 from extraction.models import VectorChange
-from jobs.transactions import retried
+from jobs.postgres.transactions import retried
 
 LEASE_SECONDS = 60.0
 #: Longer than any write that was begun under a lease: see `drain.WRITE_TIMEOUTS`.

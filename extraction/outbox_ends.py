@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db import OperationalError, connection
 
-from jobs.any_of import IdArray
-from jobs.transactions import retried
+from jobs.postgres.any_of import IdArray
+from jobs.postgres.transactions import retried
 
 LOCK_SECONDS = 2
 LOCK_NOT_AVAILABLE = "55P03"

@@ -8,8 +8,8 @@ from crawling.dependants import PageText
 from extraction.chunking import Chunk, chunk_markdown
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vector_work import drain_wake
-from jobs.any_of import IdArray
-from jobs.storable import storable, storable_text
+from jobs.postgres.any_of import IdArray
+from jobs.postgres.storable import storable, storable_text
 
 _BATCH = 1000
 

@@ -10,10 +10,10 @@ from extraction.errors import SchemaInvalid
 from extraction.models import Extraction, SchemaVersion
 from extraction.presets import DEFAULT_PRESET, preset
 from extraction.schema import ExtractionSchema
+from jobs.control.projects import project_require
 from jobs.errors import Conflict, Invalid
 from jobs.models import Project
-from jobs.projects import project_require
-from jobs.storable import storable, storable_text
+from jobs.postgres.storable import storable, storable_text
 
 MAX_NAME_CHARACTERS = 200
 

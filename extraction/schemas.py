@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from extraction.projects import MAX_NAME_CHARACTERS
-from jobs.schemas import JsonObject, Reply, RequestBody
+from jobs.api.schemas import JsonObject, Reply, RequestBody
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 Description = Annotated[str, Field(max_length=10_000)]

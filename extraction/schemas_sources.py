@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from crawling.models import SOURCE_STATUSES
 from extraction.search import MAX_LIMIT
-from jobs.schemas import GroupName, JsonObject, Offset, Reply, RequestBody
+from jobs.api.schemas import GroupName, JsonObject, Offset, Reply, RequestBody
 from jobs.states import JobStatus
 
 MAX_ROWS = 1000

@@ -7,9 +7,9 @@ from uuid import UUID
 from extraction.kind import sources_selected
 from extraction.projects import schema_current
 from extraction.schema import ExtractionSchema
-from jobs import lifecycle
+from jobs.control import lifecycle
+from jobs.control.projects import project_require
 from jobs.errors import Invalid
-from jobs.projects import project_require
 
 
 def extract_submit(

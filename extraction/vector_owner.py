@@ -9,7 +9,7 @@ from uuid import UUID
 from extraction import outbox
 from extraction.models import VectorChange
 from jobs.errors import Unavailable
-from jobs.owners import Removed
+from jobs.registry.owners import Removed
 
 
 class VectorOwner:

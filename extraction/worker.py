@@ -17,10 +17,10 @@ from extraction.models import SchemaVersion
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema
 from extraction.writes import ExtractionWrite
-from jobs import kinds
-from jobs.cpu import on_cpu
-from jobs.kinds import Claim, JobRef, Outcome
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, Outcome
 from jobs.states import Reason
+from jobs.worker.cpu import on_cpu
 
 IN_HAND = 8
 ITEM_DEADLINE_SECONDS = 300.0
@@ -41,7 +41,7 @@ class StoredPage:
 
 
 class SourceWorker:
-    """Works on the sources of one lane. See `jobs.kinds.Worker`."""
+    """Works on the sources of one lane. See `jobs.registry.kinds.Worker`."""
 
     in_hand = IN_HAND
     item_deadline_seconds = ITEM_DEADLINE_SECONDS

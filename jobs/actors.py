@@ -18,7 +18,7 @@ CONTROL_QUEUE = "control"
 @dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, notify_shutdown=True)  # ms
 def run_slice(lane_id: int) -> None:
     """Serve one lane for one slice."""
-    from jobs import runner  # it sends messages itself, through this module
+    from jobs.worker import runner  # it sends messages itself, through this module
 
     try:
         runner.slice_run(lane_id=lane_id)
@@ -30,7 +30,7 @@ def run_slice(lane_id: int) -> None:
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=10_000)  # ms
 def heal() -> None:
     """Put right what crashes and lost messages left behind."""
-    from jobs import healing
+    from jobs.worker import healing
 
     healing.heal()
 
@@ -38,6 +38,6 @@ def heal() -> None:
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=3_600_000)  # ms
 def finish_removal(job_id: str) -> None:
     """Finish the cleanup or delete that was asked of a job."""
-    from jobs import finishing
+    from jobs.control import finishing
 
     finishing.removal_finish(UUID(job_id))

@@ -9,4 +9,4 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import actors, any_of  # noqa: F401  declares the actors at the broker, registers the lookup
+        from jobs import actors  # noqa: F401  declares the actors at the broker, registers the lookup

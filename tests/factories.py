@@ -13,9 +13,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import kinds, ledger
-from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.ledger import ledger
 from jobs.models import Job, Lane, Project, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import FINISHED_JOB, ItemState, JobStatus
 
 LANE = "probe:1"

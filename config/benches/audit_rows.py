@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from extraction import bindings
 from extraction.models import SchemaVersion
 from extraction.stores.base import Point
+from jobs.control.projects import DEFAULT_PROJECT, project_named
 from jobs.models import Job
-from jobs.projects import DEFAULT_PROJECT, project_named
 from jobs.states import JobStatus
 
 GONE_POINTS = 41  #: rows whose point is taken away

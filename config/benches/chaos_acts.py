@@ -18,11 +18,11 @@ from config.benches.chaos_site import ChaosSite
 from config.benches.commands import CommandFailed
 from extraction.bindings import vectors_folder
 from extraction.models import Passage
+from jobs.control.lifecycle import job_cancel
 from jobs.errors import Conflict, NotFound
-from jobs.lifecycle import job_cancel
 from jobs.models import Job, WorkItem
+from jobs.postgres.transactions import job_lock
 from jobs.states import FINISHED_JOB, ItemState
-from jobs.transactions import job_lock
 
 LONGEST_GAP_SECONDS = 0.6
 POLL_SECONDS = 0.02

@@ -13,8 +13,8 @@ from uuid import UUID
 
 def fence_remove() -> None:
     """Let every worker of this process write what it likes, whoever holds the item and however its job stands."""
-    from jobs import settling
-    from jobs.kinds import Outcome
+    from jobs.ledger import settling
+    from jobs.registry.kinds import Outcome
     from jobs.states import JobStatus
 
     def held_by_anybody(outcomes: Sequence[Outcome]) -> dict[int, UUID]:

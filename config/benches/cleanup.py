@@ -13,9 +13,9 @@ from config.benches.cleanup_memory import Memory
 from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
 from config.benches.commands import CommandFailed
 from extraction import bindings
-from jobs.hosting import WorkerHost
+from jobs.control.removal import job_cleanup
 from jobs.models import Job
-from jobs.removal import job_cleanup
+from jobs.worker.hosting import WorkerHost
 
 GIVE_UP_SECONDS = 900.0
 POLL_SECONDS = 0.25

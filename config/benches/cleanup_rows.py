@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from extraction import bindings
 from extraction.models import Extraction, SchemaVersion
 from extraction.stores.base import Point
+from jobs.control.projects import DEFAULT_PROJECT, project_named
 from jobs.models import Job
-from jobs.projects import DEFAULT_PROJECT, project_named
 from jobs.states import JobStatus
 
 EXTRACTIONS_PER_SOURCE = 2

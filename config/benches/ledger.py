@@ -11,11 +11,13 @@ import psycopg
 from django.db import connection
 
 from config.benches import Measured
-from jobs import kinds, ledger, lifecycle, settling
-from jobs.ending import job_end_if_done
-from jobs.kinds import JobKey, JobRef, NewItem, Outcome, Worker
-from jobs.projects import DEFAULT_PROJECT, project_named
-from jobs.transactions import job_start
+from jobs.control import lifecycle
+from jobs.control.ending import job_end_if_done
+from jobs.control.projects import DEFAULT_PROJECT, project_named
+from jobs.ledger import ledger, settling
+from jobs.postgres.transactions import job_start
+from jobs.registry import kinds
+from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome, Worker
 
 ITEMS = 100_000
 BATCH = 100

@@ -16,7 +16,7 @@ from extraction.models import Passage
 from extraction.points import PASSAGE
 from extraction.search import search
 from extraction.stores.base import Hit, VectorStore
-from jobs.projects import DEFAULT_PROJECT, project_named
+from jobs.control.projects import DEFAULT_PROJECT, project_named
 
 QUESTIONS = Path(__file__).with_name("postgresql_questions.json")
 HITS = 100  #: asked for, so that a page below the fifth place still has a rank

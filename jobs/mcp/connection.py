@@ -4,7 +4,7 @@ from typing import Final
 
 from django.conf import settings
 
-from jobs.local_server import local_server
+from jobs.api.local_server import local_server
 from jobs.mcp.client import Connection
 from jobs.mcp.replies import APIError
 

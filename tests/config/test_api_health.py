@@ -10,7 +10,7 @@ from django.test import Client
 from config import health
 from extraction import bindings
 from extraction.stores.base import StoreUnavailable
-from jobs import hosting
+from jobs.worker import hosting
 
 
 def test_health_answers_without_a_database(django_assert_num_queries):

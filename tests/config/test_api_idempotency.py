@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from config.api import api as quarry_api
 from crawling.models import Source, SourceContent
-from jobs import creating, healing, idempotency
-from jobs.idempotency import KeyedRequest, StoredReply, keys_expire
+from jobs.api import creating, idempotency
+from jobs.api.idempotency import KeyedRequest, StoredReply, keys_expire
 from jobs.models import IdempotencyKey, Job, Project
+from jobs.worker import healing
 from tests.apiclient import api, api_of, problem_of
 from tests.factories import project
 from tests.jobs.conftest import in_thread, sent

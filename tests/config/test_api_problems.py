@@ -11,8 +11,8 @@ from config.problems import STATUS_OF, error_problem
 from config.sentences import validation_sentence
 from extraction import errors as extraction_errors
 from jobs import errors as job_errors
-from jobs import listing
 from jobs.errors import Conflict
+from jobs.queries import listing
 from tests.apiclient import Api, api, problem_of
 
 __all__ = ["api"]

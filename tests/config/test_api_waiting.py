@@ -11,9 +11,10 @@ import pytest
 from django.db import connections
 
 from config.serving import WEB_THREADS, web_server
-from jobs import owners, waiting
-from jobs.finishing import removal_finish
+from jobs.api import waiting
+from jobs.control.finishing import removal_finish
 from jobs.models import Job
+from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.apiclient import PREFIX, api
 from tests.factories import PATIENCE_SECONDS, make_job, probe, project

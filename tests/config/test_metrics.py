@@ -13,9 +13,9 @@ from config import metrics
 from extraction import audit_state
 from extraction.audit_state import Progress
 from extraction.models import AuditState, VectorChange
-from jobs import gauges
-from jobs.gauges import gauges_read
 from jobs.models import Job, WorkItem
+from jobs.queries import gauges
+from jobs.queries.gauges import gauges_read
 from jobs.states import ItemState, JobStatus
 from tests.factories import claimed, make_job, probe, project
 

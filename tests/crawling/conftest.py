@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs import settling
+from jobs.ledger import settling
 from jobs.models import Project
 from tests.jobs.conftest import in_thread, sent
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from crawling.models import Source
 from crawling.submission import CrawlOptions, crawl_submit, scrape_submit
-from jobs import runner
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.states import ItemState
+from jobs.worker import runner
 
 MAX_ROUNDS = 40
 

@@ -3,7 +3,7 @@
 from tests.prove import Change, Protection
 
 STORING, WORKER, KIND, PACE = "crawling/storing.py", "crawling/worker.py", "crawling/kind.py", "crawling/politeness.py"
-ARTIFACTS, READING, LEDGER = "crawling/artifacts.py", "crawling/reading.py", "jobs/ledger.py"
+ARTIFACTS, READING, LEDGER = "crawling/artifacts.py", "crawling/reading.py", "jobs/ledger/ledger.py"
 
 LOCK = "Source.objects.select_for_update(no_key=True).filter(wanted"
 
@@ -165,7 +165,7 @@ PROTECTIONS = [
         "A page that PostgreSQL refuses fails alone.",
         "test_worker.py::test_a_page_that_cannot_be_stored_fails_alone",
         Change(
-            "jobs/settling.py",
+            "jobs/ledger/settling.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
             "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
         ),

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crawling.models import Host, Source, SourceContent, SourceHold
-from jobs import lane_pausing
+from jobs.ledger import lane_pausing
 from jobs.models import Job, Lane, Project
 
 pytestmark = pytest.mark.django_db

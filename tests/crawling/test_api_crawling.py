@@ -7,9 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crawling.models import Source, SourceHold
-from jobs import ledger
-from jobs.kinds import NewItem
+from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem
+from jobs.registry.kinds import NewItem
 from tests.apiclient import api, problem_of
 from tests.factories import project
 
@@ -200,6 +200,6 @@ def test_a_crawl_is_accepted_while_the_broker_is_down(crawl, monkeypatch):
     def fail(*args, **kwargs):
         raise ConnectionError("the broker is gone")
 
-    monkeypatch.setattr("jobs.wake._send_slices", fail)
+    monkeypatch.setattr("jobs.messages.wake._send_slices", fail)
     assert crawl().status_code == 202
     assert Job.objects.count() == 1

@@ -12,8 +12,10 @@ from django.utils import timezone
 from crawling.artifacts import SourceOwner
 from crawling.models import Source, SourceContent, SourceHold
 from extraction.models import Extraction, Passage, SchemaVersion
-from jobs import finishing, owners, previews, removal
+from jobs.control import finishing, removal
 from jobs.models import Job, Project
+from jobs.queries import previews
+from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.factories import status_fields
 

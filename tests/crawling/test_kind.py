@@ -7,12 +7,15 @@ import pytest
 from django.db import connection, transaction
 
 from crawling.models import Source
-from jobs import kinds, ledger, lifecycle, runner
-from jobs.ending import job_end_if_done
-from jobs.kinds import NewItem
+from jobs.control import lifecycle
+from jobs.control.ending import job_end_if_done
+from jobs.control.retrying import job_retry
+from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem
-from jobs.retrying import job_retry
+from jobs.registry import kinds
+from jobs.registry.kinds import NewItem
 from jobs.states import JobStatus
+from jobs.worker import runner
 from tests.crawling.driving import crawl, crawl_start, drive, html, items, lanes_of, scrape
 from tests.factories import status_fields
 from tests.webserver import Reply, serve

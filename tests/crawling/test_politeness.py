@@ -16,8 +16,10 @@ from crawling.models import Host
 from crawling.politeness import AskedToWait, Pace
 from crawling.robots import RobotsRules, RobotsState
 from crawling.worker import HostWorker
-from jobs import lane_pausing, lifecycle, runner
+from jobs.control import lifecycle
+from jobs.ledger import lane_pausing
 from jobs.models import Lane, Project, WorkItem
+from jobs.worker import runner
 from tests.crawling.driving import crawl, crawl_start, drive, html, items, lanes_of, waits_end
 from tests.jobs.racing import until
 from tests.webserver import Reply, Request, WebServer, serve, throttled

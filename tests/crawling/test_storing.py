@@ -16,11 +16,13 @@ from crawling.models import Source, SourceContent, SourceHold
 from crawling.reading import content_fingerprint, reply_read
 from crawling.writes import GoneWrite, Unchanged
 from extraction.models import Passage
-from jobs import kinds, ledger, runner
-from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem
+from jobs.postgres.transactions import job_lock
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, JobStatus
-from jobs.transactions import job_lock
+from jobs.worker import runner
 from tests.crawling.driving import crawl, crawl_start, html, items, lanes_of, sources
 from tests.factories import PATIENCE_SECONDS, status_fields
 from tests.jobs.racing import Side

@@ -7,8 +7,8 @@ import pytest
 
 from crawling import worker
 from crawling.models import SourceContent
-from jobs import runner
 from jobs.models import Lane, Project, WorkItem
+from jobs.worker import runner
 from tests.crawling.driving import crawl, crawl_start, drive, html, items, lanes_of, result, sources
 from tests.webserver import Reply, Request, bomb, redirect, serve
 

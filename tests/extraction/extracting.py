@@ -12,11 +12,11 @@ from crawling.models import Source
 from crawling.reading import reply_read
 from extraction.models import Extraction
 from extraction.submission import extract_submit
-from jobs import kinds
-from jobs.kinds import Claim, JobRef
 from jobs.models import Job, Project
+from jobs.postgres.transactions import job_lock
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef
 from jobs.states import JobStatus
-from jobs.transactions import job_lock
 from tests.crawling.driving import drive, html
 from tests.factories import status_fields
 

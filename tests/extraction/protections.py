@@ -91,7 +91,7 @@ PROTECTIONS = [
         "A result that PostgreSQL refuses fails alone.",
         "test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
         Change(
-            "jobs/settling.py",
+            "jobs/ledger/settling.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
             "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
         ),
@@ -301,7 +301,7 @@ PROTECTIONS = [
         "A host that cannot note its end still gives the lock back.",
         "test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
         Change(
-            "jobs/hosting.py",
+            "jobs/worker/hosting.py",
             "        except Error:\n            # PostgreSQL went first.",
             "        except KeyError:\n            # PostgreSQL went first.",
         ),

@@ -20,9 +20,9 @@ from extraction.drain import drain_vectors
 from extraction.embedding import WordLlamaEmbedder
 from extraction.models import AuditState, VectorChange
 from extraction.stores.base import Point, StoreUnavailable
-from jobs import background
 from jobs.errors import Unavailable
-from jobs.hosting import WorkerHost
+from jobs.registry import background
+from jobs.worker.hosting import WorkerHost
 from tests.extraction.knowledge import PATIENCE_SECONDS, Knowledge, Pause, TrippingStore
 from tests.jobs.racing import Side
 

@@ -14,7 +14,7 @@ from extraction.extractors.base import Dropped, Found
 from extraction.merge import merge_found
 from extraction.page import PageInput
 from extraction.schema import ExtractionSchema, FieldSpec
-from jobs.cpu import on_cpu
+from jobs.worker.cpu import on_cpu
 from tests.factories import PATIENCE_SECONDS
 
 PAGE = PageInput(

@@ -13,9 +13,9 @@ from extraction.kind import source_item, sources_selected
 from extraction.models import Extraction, SchemaVersion
 from extraction.projects import ProjectDraft, project_create, schema_save
 from extraction.submission import extract_submit
-from jobs import settling
-from jobs.kinds import JobRef
+from jobs.ledger import settling
 from jobs.models import Job, Project, WorkItem
+from jobs.registry.kinds import JobRef
 from tests.crawling.driving import drive, html
 from tests.extraction.extracting import SCHEMA, extract, fetching_job, found, page_store, product
 from tests.jobs.racing import Side

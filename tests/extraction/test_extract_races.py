@@ -15,11 +15,11 @@ from extraction.kind import Extract
 from extraction.models import Extraction
 from extraction.projects import ProjectDraft, project_create
 from extraction.submission import extract_submit
-from jobs import settling
-from jobs.kinds import JobRef
-from jobs.ledger import items_claim
+from jobs.ledger import settling
+from jobs.ledger.ledger import items_claim
 from jobs.models import Job, Project, WorkItem
-from jobs.transactions import job_lock, job_start
+from jobs.postgres.transactions import job_lock, job_start
+from jobs.registry.kinds import JobRef
 from tests.crawling.driving import drive, lanes_of
 from tests.extraction.extracting import SCHEMA, extract, fetching_job, found, page_store, product
 from tests.jobs.racing import Side

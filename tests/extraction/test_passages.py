@@ -10,8 +10,8 @@ from crawling.dependants import PageText
 from crawling.models import SourceContent
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.passages import SourceKnowledge
-from jobs.kinds import JobRef
 from jobs.models import Project
+from jobs.registry.kinds import JobRef
 from tests.crawling.driving import html
 from tests.extraction.extracting import extract, fetching_job, page_store, product
 

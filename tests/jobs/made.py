@@ -12,11 +12,14 @@ from extraction.cascade import GroupResult
 from extraction.drain import drain_vectors
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
 from extraction.writes import ExtractionWrite
-from jobs import ending, finishing, kinds, ledger, lifecycle, removal, settling, transactions
-from jobs.kinds import Claim, Outcome
+from jobs.control import ending, finishing, lifecycle, removal
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Lane, Project, WorkItem
+from jobs.postgres import transactions
+from jobs.postgres.transactions import retried
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, Outcome
 from jobs.states import ItemState, JobStatus
-from jobs.transactions import retried
 from tests.factories import status_fields
 
 HOST = "http://h.test"

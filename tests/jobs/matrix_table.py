@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs import lifecycle, removal, retrying
+from jobs.control import lifecycle, removal, retrying
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.states import ACTIVE_JOB, JobStatus
 from tests.factories import claimed, states, status_fields

@@ -2,11 +2,19 @@
 
 from tests.prove import Change, Protection
 
-LEDGER, SETTLING, ENDING, SLICE = "jobs/ledger.py", "jobs/settling.py", "jobs/ending.py", "jobs/slice.py"
-LANES, LIFECYCLE, HEALING, RUNNER = "jobs/lanes.py", "jobs/lifecycle.py", "jobs/healing.py", "jobs/runner.py"
-TRANSACTIONS, STORABLE, WAKE, ACTORS = "jobs/transactions.py", "jobs/storable.py", "jobs/wake.py", "jobs/actors.py"
-
-CONFIRMED = "jobs/confirmed_actions.py"
+LEDGER = "jobs/ledger/ledger.py"
+SETTLING = "jobs/ledger/settling.py"
+LANES = "jobs/ledger/lanes.py"
+ENDING = "jobs/control/ending.py"
+LIFECYCLE = "jobs/control/lifecycle.py"
+SLICE = "jobs/worker/slice.py"
+HEALING = "jobs/worker/healing.py"
+RUNNER = "jobs/worker/runner.py"
+TRANSACTIONS = "jobs/postgres/transactions.py"
+STORABLE = "jobs/postgres/storable.py"
+WAKE = "jobs/messages/wake.py"
+ACTORS = "jobs/actors.py"
+CONFIRMED = "jobs/staff/confirmed_actions.py"
 
 LOCK = Change(TRANSACTIONS, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
 FENCE_ROWS = Change(SETTLING, "leases.get(outcome.claim.id) == outcome.claim.lease", "outcome.claim.id in leases")
@@ -218,7 +226,7 @@ PROTECTIONS = [
         "abandoned-work-ends",
         "Work on a CPU thread ends soon after nobody waits for it any more.",
         "test_cpu.py::test_work_that_nobody_waits_for_ends_at_its_next_step",
-        Change("jobs/cpu.py", "        abandoned.set()\n", "        pass\n"),
+        Change("jobs/worker/cpu.py", "        abandoned.set()\n", "        pass\n"),
     ),
     rule(
         "settled-reaches-the-disk",
@@ -398,7 +406,7 @@ PROTECTIONS = [
         "run-fresh-connection",
         "The database thread replaces a lost connection before each job.",
         "test_database_thread.py::test_a_connection_lost_between_two_calls_is_replaced",
-        Change("jobs/database_thread.py", "            close_old_connections()  #", "            #"),
+        Change("jobs/worker/database_thread.py", "            close_old_connections()  #", "            #"),
     ),
     rule(
         "run-control-apart",
@@ -432,14 +440,14 @@ PROTECTIONS = [
         "admin-filter-names-only",
         "The list's filter reads the names of projects, not the projects.",
         "test_captured_sql.py::test_an_action_selects_ids_only",
-        Change("jobs/admin_tables.py", '.order_by("name").values_list("pk", "name"))', ".all()) and []"),
+        Change("jobs/staff/admin_tables.py", '.order_by("name").values_list("pk", "name"))', ".all()) and []"),
     ),
     rule(
         "removal-row-unread",
         "The job's row is deleted without being read.",
         "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
         Change(
-            "jobs/finishing.py",
+            "jobs/control/finishing.py",
             'Job.objects.filter(pk=job_id)._raw_delete("default")',
             "Job.objects.filter(pk=job_id).delete()",
         ),
@@ -448,13 +456,13 @@ PROTECTIONS = [
         "removal-by-chunks",
         "Items are deleted chunk by chunk, not one by one.",
         "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
-        Change("jobs/finishing.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
+        Change("jobs/control/finishing.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
     ),
     rule(
         "preview-in-one",
         "Of many jobs a preview counts what they made together, not job by job.",
         "test_captured_sql.py::test_a_preview_takes_as_many_statements_for_many_jobs",
-        Change("jobs/previews.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
+        Change("jobs/queries/previews.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
     ),
     rule(
         "admin-same-sentence",
@@ -488,6 +496,6 @@ PROTECTIONS = [
         "command-refusals-are-three",
         "A command that was refused ends with 3.",
         "test_matrix_commands.py::test_every_command_in_every_situation",
-        Change("jobs/commands.py", "        return EXIT_REFUSED\n", "        return EXIT_FAILED\n"),
+        Change("jobs/cli/commands.py", "        return EXIT_REFUSED\n", "        return EXIT_FAILED\n"),
     ),
 ]

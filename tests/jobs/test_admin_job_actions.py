@@ -11,10 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import confirmed_actions, lifecycle, owners
-from jobs.admin_jobs import JobAdmin
+from jobs.control import lifecycle
 from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
+from jobs.registry import owners
+from jobs.staff import confirmed_actions
+from jobs.staff.admin_jobs import JobAdmin
 from jobs.states import JobStatus
 from tests.factories import claimed, states, status_of
 from tests.jobs.staff import ACT, EVERYTHING, LIST, choose, confirm, frozen, selected_columns, staff

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from jobs import lifecycle
+from jobs.control import lifecycle
 from jobs.models import Job, Project
 from jobs.states import JobStatus
 from tests.factories import claimed

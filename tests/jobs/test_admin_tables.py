@@ -9,8 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs import admin_tables
 from jobs.models import Job, JobEvent, Project, WorkItem
+from jobs.staff import admin_tables
 from tests.factories import claimed
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def changelist(client: Client, url: str) -> Any:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of three rows."""
-    from jobs.admin_items import WorkItemAdmin
+    from jobs.staff.admin_items import WorkItemAdmin
 
     monkeypatch.setattr(WorkItemAdmin, "list_per_page", 3)
 

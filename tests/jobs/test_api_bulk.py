@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from jobs import bulk, owners
+from jobs.control import bulk
 from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, WorkItem
+from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.apiclient import api, api_of, problem_of
 
@@ -191,5 +192,5 @@ def test_a_broken_broker_is_no_refusal(api, make_job, monkeypatch):
         raise ConnectionError("the broker is gone")
 
     job = make_job(1, status=JobStatus.PAUSED)
-    monkeypatch.setattr("jobs.wake._send_slices", fail)
+    monkeypatch.setattr("jobs.messages.wake._send_slices", fail)
     assert told(api.post("/jobs/bulk/resume", {"job_ids": ids(job)})) == {str(job.pk): ("changed", None)}

@@ -6,10 +6,11 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError, transaction
 
-from jobs import ledger, lifecycle
-from jobs.committing import committed
+from jobs.control import lifecycle
 from jobs.errors import Conflict
+from jobs.ledger import ledger
 from jobs.models import Job, WorkItem
+from jobs.postgres.committing import committed
 from jobs.states import FINISHED_JOB, ItemState, JobStatus, Reason
 from tests.apiclient import api, problem_of
 from tests.factories import claimed
@@ -301,7 +302,7 @@ def test_resuming_while_the_broker_is_down_is_no_failure(api, make_job, monkeypa
     def fail(lanes):
         raise ConnectionError("the broker is gone")
 
-    monkeypatch.setattr("jobs.wake._send_slices", fail)
+    monkeypatch.setattr("jobs.messages.wake._send_slices", fail)
     assert api.post(f"/jobs/{job.pk}/resume").json()["changed"] is True
     assert Job.objects.get(pk=job.pk).status == "running"
     assert lifecycle.job_resume(job_id=job.pk).changed is False

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from jobs import api as jobs_api
-from jobs import owners, waiting
-from jobs.ending import job_end_if_done
-from jobs.finishing import removal_finish
+from jobs.api import api as jobs_api
+from jobs.api import waiting
+from jobs.api.waiting import Places
+from jobs.control.ending import job_end_if_done
+from jobs.control.finishing import removal_finish
 from jobs.models import Job, WorkItem
+from jobs.registry import owners
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus, Reason
-from jobs.waiting import Places
 from tests.apiclient import api, api_of, problem_of
 from tests.factories import claimed
 from tests.jobs.racing import until

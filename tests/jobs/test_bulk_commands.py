@@ -12,9 +12,10 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from extraction.drain import drain_vectors
-from jobs import bulk, finishing, hosting, removal, runner
+from jobs.control import bulk, finishing, removal
 from jobs.models import Job, JobEvent, Lane, Project
 from jobs.states import JobStatus
+from jobs.worker import hosting, runner
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.factories import Probe, states, status_of
 from tests.jobs.made import crawled, is_gone, points, rows_left, vectors_caught_up

@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from crawling import api_cancel
-from jobs import actors, ending, finishing, healing, job_actions, kinds, ledger, lifecycle, removal, retrying, settling
+from jobs import actors
+from jobs.control import ending, finishing, lifecycle, removal, retrying
 from jobs.errors import Conflict
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent
+from jobs.registry import kinds
+from jobs.staff import job_actions
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.factories import claimed, states, status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobs import finishing, job_actions, previews, removal
+from jobs.control import finishing, removal
 from jobs.models import Job, Project, WorkItem
+from jobs.queries import previews
+from jobs.staff import job_actions
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.jobs.captured import captured, too_much
 from tests.jobs.made import crawled, extracted, is_gone, points, rows_left, source_ids, vectors_caught_up

@@ -18,9 +18,10 @@ import jobs.actors
 from config.broker import InProcessBroker
 from extraction.actors import drain_vectors
 from extraction.models import Passage
-from jobs import hosting, removal_command
+from jobs.cli import removal_command
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
 from jobs.states import JobStatus
+from jobs.worker import hosting
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.factories import Probe, claimed, states, status_of
 from tests.jobs.made import crawled, is_gone, points, rows_left, vectors_caught_up

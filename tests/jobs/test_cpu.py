@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jobs.cpu import Abandoned, cancellation_check, on_cpu
+from jobs.worker.cpu import Abandoned, cancellation_check, on_cpu
 from tests.factories import PATIENCE_SECONDS
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.db import connection
 
-from jobs.database_thread import DatabaseThread
+from jobs.worker.database_thread import DatabaseThread
 from tests.jobs.racing import until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,10 +8,13 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from jobs import healing, kinds, ledger, lifecycle, settling
-from jobs.kinds import JobRef, NewItem
+from jobs.control import lifecycle
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Lane, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import JobRef, NewItem
 from jobs.states import JobStatus, Reason
+from jobs.worker import healing
 from tests.factories import LANE, Probe, claimed, item, lane_id, leases_run_out, states
 from tests.jobs.racing import Side
 

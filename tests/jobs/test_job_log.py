@@ -10,8 +10,10 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.db import transaction
 
-from jobs import ending, kinds, lifecycle, settling
+from jobs.control import ending, lifecycle
+from jobs.ledger import settling
 from jobs.models import Job, JobEvent
+from jobs.registry import kinds
 from jobs.states import Reason
 from tests.factories import claimed
 

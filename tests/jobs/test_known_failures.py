@@ -11,10 +11,14 @@ from django.db import connection
 from extraction import outbox
 from extraction.drain import drain_vectors
 from extraction.models import VectorChange
-from jobs import actors, ending, finishing, healing, kinds, lifecycle, removal, retrying, runner, settling
+from jobs import actors
+from jobs.control import ending, finishing, lifecycle, removal, retrying
 from jobs.errors import Conflict
+from jobs.ledger import settling
 from jobs.models import Job, JobEvent, Project
+from jobs.registry import kinds
 from jobs.states import JobStatus
+from jobs.worker import healing, runner
 from tests.extraction.knowledge import TrippingStore, all_ids, embedder, store, time_passes  # noqa: F401  fixtures
 from tests.factories import Probe, claimed, lane_id, leases_run_out, states, status_of
 from tests.jobs.made import (

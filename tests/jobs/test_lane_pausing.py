@@ -9,9 +9,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from jobs import gauges, healing, lane_pausing, lifecycle, runner, wake
+from jobs.control import lifecycle
 from jobs.errors import NotFound
+from jobs.ledger import lane_pausing
+from jobs.messages import wake
 from jobs.models import Job, Lane
+from jobs.queries import gauges
+from jobs.worker import healing, runner
 from tests.factories import Gate, Probe, claimed, held_at, item, lane_id, lane_is_free, states, status_of
 from tests.jobs.racing import Side
 from tests.jobs.staff import frozen, staff

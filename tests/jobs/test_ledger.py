@@ -10,9 +10,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import kinds, ledger, lifecycle, settling
-from jobs.kinds import NewItem
+from jobs.control import lifecycle
+from jobs.ledger import ledger, settling
 from jobs.models import KEY_MAX_CHARACTERS, Job, Lane, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import NewItem
 from jobs.states import JobStatus, Reason
 from tests.factories import claimed, item, lane_id, states
 

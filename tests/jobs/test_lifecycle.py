@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from jobs import kinds, ledger, lifecycle, settling
+from jobs.control import lifecycle
 from jobs.errors import Conflict, Invalid, NotFound
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Lane, Project
+from jobs.registry import kinds
 from jobs.states import JobStatus
 from tests.factories import LANE, Probe, claimed, lane_id, states
 
@@ -187,7 +189,7 @@ def test_an_unknown_job_is_not_found(db: None, action: Callable[..., Any]) -> No
 
 
 def test_a_paused_job_with_its_last_item_settled_completes(make_job: MakeJob) -> None:
-    from jobs import ending
+    from jobs.control import ending
 
     job = make_job(1)
     claims = claimed()

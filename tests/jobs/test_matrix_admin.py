@@ -7,9 +7,10 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from jobs import job_actions, owners
 from jobs.errors import Conflict
 from jobs.models import Job, JobEvent
+from jobs.registry import owners
+from jobs.staff import job_actions
 from jobs.states import ItemState, JobStatus
 from tests.factories import states, status_of
 from tests.jobs.matrix_table import (

@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from crawling import api_cancel
-from jobs import ending, finishing, owners, removal
+from jobs.control import ending, finishing, removal
 from jobs.models import Job, JobEvent, WorkItem
+from jobs.registry import owners
 from tests.apiclient import Api, api, problem_of
 from tests.factories import states
 from tests.jobs.matrix_table import (

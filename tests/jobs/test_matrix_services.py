@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import removal
+from jobs.control import removal
+from jobs.control.removal import RemovalReceipt
 from jobs.errors import Conflict
 from jobs.models import Job, JobEvent, WorkItem
-from jobs.removal import RemovalReceipt
 from jobs.states import JobStatus
 from tests.factories import states
 from tests.jobs.matrix_table import (

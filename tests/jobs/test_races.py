@@ -9,10 +9,15 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from jobs import ending, healing, kinds, ledger, lifecycle, settling, transactions, wake
-from jobs.kinds import NewItem
+from jobs.control import ending, lifecycle
+from jobs.ledger import ledger, settling
+from jobs.messages import wake
 from jobs.models import Job, Lane, Project, WorkItem
+from jobs.postgres import transactions
+from jobs.registry import kinds
+from jobs.registry.kinds import NewItem
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.factories import LANE, Probe, claimed, item, lane_id, leases_run_out, states
 from tests.jobs.racing import Side
 

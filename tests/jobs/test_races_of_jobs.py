@@ -5,10 +5,14 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 
-from jobs import ending, healing, kinds, ledger, lifecycle, settling, transactions
-from jobs.kinds import JobRef, NewItem
+from jobs.control import ending, lifecycle
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Project, WorkItem
+from jobs.postgres import transactions
+from jobs.registry import kinds
+from jobs.registry.kinds import JobRef, NewItem
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.factories import LANE, Probe, claimed, item, states
 from tests.jobs.racing import Side, blockers, right_after, until
 

@@ -10,10 +10,12 @@ from crawling.models import Source
 from extraction import audit
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.search import search
-from jobs import background, ending, finishing, healing, removal
+from jobs.control import ending, finishing, removal
 from jobs.errors import Conflict, NotFound
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
+from jobs.registry import background
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.factories import status_of
 from tests.jobs.made import (
@@ -211,8 +213,8 @@ def test_an_active_job_is_cancelled_first_and_the_rest_happens_by_itself(project
 def crawled_further(job: Job) -> Callable[[], None]:
     """Claim one more page of the job; return what releases the claim."""
     from crawling.items import page_item
-    from jobs import ledger
-    from jobs.transactions import retried
+    from jobs.ledger import ledger
+    from jobs.postgres.transactions import retried
 
     retried(lambda: ledger.items_add(job.pk, [page_item("http://h.test/more", depth=1)]))
     claims = claims_of(job)

@@ -16,11 +16,14 @@ from extraction.drain import drain_once
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.stores.base import StoreUnavailable
 from extraction.vector_owner import VectorOwner
-from jobs import ending, finishing, healing, ledger, removal, settling, transactions
+from jobs.control import ending, finishing, removal
+from jobs.control.finishing import StillThere
 from jobs.errors import Unavailable
-from jobs.finishing import StillThere
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Project, WorkItem
+from jobs.postgres import transactions
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.extraction.knowledge import Pause, embedder, store, time_passes  # noqa: F401  fixtures among them
 from tests.factories import status_fields
 from tests.jobs.made import (
@@ -268,7 +271,7 @@ def test_an_extraction_of_a_page_that_goes_meanwhile_is_skipped(project: Project
     Job.objects.filter(pk=job.pk).update(**status_fields(JobStatus.RUNNING))
     from extraction.kind import source_item
     from extraction.writes import ExtractionWrite
-    from jobs import kinds
+    from jobs.registry import kinds
 
     source = Source.objects.get()
     transactions.retried(lambda: ledger.items_add(job.pk, [source_item(source.pk)]))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import healing, retention
+from jobs.control import retention
 from jobs.models import Job, JobEvent
 from jobs.states import ACTIVE_JOB, JobStatus
+from jobs.worker import healing
 
 pytestmark = pytest.mark.django_db
 MakeJob = Callable[..., Job]

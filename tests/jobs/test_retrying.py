@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import kinds, lifecycle, removal, retrying, runner, settling
+from jobs.control import lifecycle, removal, retrying
 from jobs.errors import Conflict, Invalid, NotFound
+from jobs.ledger import settling
 from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
+from jobs.registry import kinds
 from jobs.states import JobStatus, Reason
+from jobs.worker import runner
 from tests.factories import Probe, claimed, item, lane_id, states
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import kinds, ledger, runner, settling, slice
-from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.ledger import ledger, settling
 from jobs.models import Job, Lane, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import JobStatus
+from jobs.worker import runner, slice
 from tests.factories import LANE, Gate, Probe, held_at, item, lane_id, lane_is_free, states, status_of
 from tests.jobs.racing import Side
 

@@ -10,13 +10,14 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import kinds, settling
-from jobs.kinds import NewItem, Outcome
+from jobs.ledger import settling
+from jobs.ledger.settling import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
 from jobs.models import KEY_MAX_CHARACTERS, Job, Project, WorkItem
-from jobs.settling import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
+from jobs.postgres.storable import storable, storable_text
+from jobs.postgres.transactions import job_lock
+from jobs.registry import kinds
+from jobs.registry.kinds import NewItem, Outcome
 from jobs.states import JobStatus, Reason
-from jobs.storable import storable, storable_text
-from jobs.transactions import job_lock
 from tests.factories import Probe, claimed, item, states
 
 pytestmark = pytest.mark.django_db

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import healing, kinds, ledger, lifecycle, runner, settling, slice
-from jobs.kinds import Claim, JobRef, Outcome
+from jobs.control import lifecycle
+from jobs.ledger import ledger, settling
 from jobs.models import Job, Lane, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, Outcome
 from jobs.states import JobStatus
+from jobs.worker import healing, runner, slice
 from tests.factories import LANE, Gate, Probe, held_at, item, lane_id, lane_is_free, leases_run_out, states, status_of
 from tests.jobs.racing import Side, until
 

@@ -9,10 +9,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import kinds, lanes, ledger, runner, settling, slice
-from jobs.kinds import Claim, JobRef, NewItem, Outcome
+from jobs.ledger import lanes, ledger, settling
 from jobs.models import Job, Lane, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import JobStatus, Reason
+from jobs.worker import runner, slice
 from tests.factories import LANE, Gate, Probe, held_at, lane_id, lane_is_free, states, status_of
 from tests.jobs.racing import Side, until
 

@@ -47,7 +47,7 @@ def test_the_begin_and_the_ends_are_drawn() -> None:
 
 
 def test_what_healing_does_is_drawn() -> None:
-    """The statements of `jobs/healing.py`: leases, pending items of cancelling jobs, ends that nobody wrote."""
+    """The statements of `jobs/worker/healing.py`: leases, pending items of cancelling jobs, ends that nobody wrote."""
     jobs = {move for move, label in arrows("Jobs").items() if "healing" in label}
     active = ("queued", "running", "paused")
     ends = {(start, end) for start in active for end in ("completed", "failed")}

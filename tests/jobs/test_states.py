@@ -7,9 +7,12 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs import ending, healing, kinds, ledger, lifecycle, settling
-from jobs.kinds import Claim
+from jobs.control import ending, lifecycle
+from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, WorkItem
+from jobs.postgres.transactions import job_lock, job_move
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim
 from jobs.states import (
     FINAL_ITEM,
     FINISHED_JOB,
@@ -20,7 +23,7 @@ from jobs.states import (
     item_sources,
     job_sources,
 )
-from jobs.transactions import job_lock, job_move
+from jobs.worker import healing
 from tests.factories import item, lane_id, states
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import waiting
-from jobs.waiting import MAX_WAIT_SECONDS, Places, preferred_seconds, waited
+from jobs.api import waiting
+from jobs.api.waiting import MAX_WAIT_SECONDS, Places, preferred_seconds, waited
 
 
 @pytest.mark.parametrize(

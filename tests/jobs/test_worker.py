@@ -10,10 +10,14 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import TimeLimitExceeded
 
-from jobs import actors, healing, kinds, lanes, lifecycle
-from jobs.kinds import Claim, JobRef, Outcome
+from jobs import actors
+from jobs.control import lifecycle
+from jobs.ledger import lanes
 from jobs.models import Job, Lane, Project, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim, JobRef, Outcome
 from jobs.states import JobStatus
+from jobs.worker import healing
 from tests.factories import Gate, Probe, held_at, lane_id, lane_is_free, states, status_of
 from tests.jobs.racing import until
 

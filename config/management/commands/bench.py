@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from config import own_home
 from config.benches import BENCHES, OPTIONS, bench_check, bench_run
-from jobs.commands import EXIT_FAILED, QuarryCommand
+from jobs.cli.commands import EXIT_FAILED, QuarryCommand
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # as in `up`
 

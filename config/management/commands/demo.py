@@ -17,9 +17,9 @@ from config import own_home
 from config.accounts import ADMIN_NAME, admin_ensure
 from config.serving import PortBusy, web_server
 from extraction.management.commands.search import show_hits
-from jobs.commands import QuarryCommand
-from jobs.hosting import WorkerHost
-from jobs.job_command import summary_lines
+from jobs.cli.commands import QuarryCommand
+from jobs.cli.job_command import summary_lines
+from jobs.worker.hosting import WorkerHost
 
 
 class Command(QuarryCommand):

@@ -12,9 +12,9 @@ from django.core.management.base import CommandParser
 
 from config.accounts import ADMIN_NAME, admin_ensure
 from config.serving import web_server
-from jobs.commands import QuarryCommand
+from jobs.cli.commands import QuarryCommand
 from jobs.errors import Conflict
-from jobs.hosting import WorkerBusy, WorkerHost
+from jobs.worker.hosting import WorkerBusy, WorkerHost
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # two CPU-bound threads else slow every database round trip
 

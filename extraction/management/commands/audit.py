@@ -8,9 +8,9 @@ from django.core.management.base import CommandParser
 
 from extraction.audit import audit
 from extraction.drain import drain_vectors
-from jobs.commands import EXIT_FAILED, QuarryCommand
+from jobs.cli.commands import EXIT_FAILED, QuarryCommand
 from jobs.errors import Conflict, Unavailable
-from jobs.hosting import is_hosted
+from jobs.worker.hosting import is_hosted
 
 
 class Command(QuarryCommand):

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from extraction.submission import extract_submit
-from jobs import projects
-from jobs.job_command import JobCommand
+from jobs.cli.job_command import JobCommand
+from jobs.control import projects
 
 
 class Command(JobCommand):

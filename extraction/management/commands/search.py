@@ -9,9 +9,9 @@ from rich.markup import escape
 
 from extraction.search import search
 from extraction.search_reply import page_json
-from jobs import projects
-from jobs.commands import QuarryCommand
-from jobs.local_server import local_server
+from jobs.api.local_server import local_server
+from jobs.cli.commands import QuarryCommand
+from jobs.control import projects
 
 
 class Command(QuarryCommand):

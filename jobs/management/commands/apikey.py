@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs.auth import key_create
-from jobs.commands import QuarryCommand
+from jobs.api.auth import key_create
+from jobs.cli.commands import QuarryCommand
 
 
 class Command(QuarryCommand):

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs.jobs_command import JobsCommand
-from jobs.lifecycle import job_cancel
+from jobs.cli.jobs_command import JobsCommand
+from jobs.control.lifecycle import job_cancel
 
 
 class Command(JobsCommand):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from jobs.removal import job_cleanup
-from jobs.removal_command import RemovalCommand
+from jobs.cli.removal_command import RemovalCommand
+from jobs.control.removal import job_cleanup
 
 
 class Command(RemovalCommand):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs.removal import job_delete
-from jobs.removal_command import RemovalCommand
+from jobs.cli.removal_command import RemovalCommand
+from jobs.control.removal import job_delete
 
 
 class Command(RemovalCommand):

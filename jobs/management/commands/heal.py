@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from jobs import healing
-from jobs.commands import QuarryCommand
+from jobs.cli.commands import QuarryCommand
+from jobs.worker import healing
 
 
 class Command(QuarryCommand):

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs import following
-from jobs.commands import QuarryCommand
-from jobs.identifiers import job_id_parsed
-from jobs.job_command import summary_lines
+from jobs.cli import following
+from jobs.cli.commands import QuarryCommand
+from jobs.cli.identifiers import job_id_parsed
+from jobs.cli.job_command import summary_lines
 from jobs.models import Job, JobEvent
 from jobs.states import JobStatus
 

@@ -1,7 +1,7 @@
 """`manage.py pause ID…`: stop beginning items of jobs."""
 
-from jobs.lifecycle import job_pause
-from jobs.status_command import StatusCommand
+from jobs.cli.status_command import StatusCommand
+from jobs.control.lifecycle import job_pause
 
 
 class Command(StatusCommand):

@@ -1,7 +1,7 @@
 """`manage.py resume ID…`: let paused jobs go on."""
 
-from jobs.lifecycle import job_resume
-from jobs.status_command import StatusCommand
+from jobs.cli.status_command import StatusCommand
+from jobs.control.lifecycle import job_resume
 
 
 class Command(StatusCommand):

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs import following
-from jobs.jobs_command import JobsCommand
-from jobs.retrying import job_retry
+from jobs.cli import following
+from jobs.cli.jobs_command import JobsCommand
+from jobs.control.retrying import job_retry
 
 
 class Command(JobsCommand):

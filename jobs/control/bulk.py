@@ -1,0 +1,92 @@
+"""One action on many jobs: which ones, and the service called for one id after the other.
+
+Every job is a transaction of its own, so a refusal of one is no refusal of the rest, and nothing is loaded but ids.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from jobs.errors import Invalid, QuarryError
+from jobs.models import Job
+from jobs.postgres.committing import committed
+from jobs.queries import listing, previews
+from jobs.queries.previews import JobsPreview
+from jobs.states import JobStatus
+
+MAX_JOBS = 1000
+
+
+class Outcome(StrEnum):
+    """What became of one job; `listed` in a dry run."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    LISTED = "listed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """What became of one job; code and detail say why it was refused."""
+
+    id: UUID
+    outcome: Outcome
+    code: str = ""
+    detail: str = ""
+
+
+def jobs_matched(**wanted: Any) -> list[UUID]:
+    """Return the ids of the jobs to which everything applies, oldest first. wanted: as `listing.jobs_matching`.
+
+    Raises: Invalid (code too_many_jobs) for more than MAX_JOBS.
+    """
+    found = list(
+        listing.jobs_matching(**wanted).order_by("created_at", "id").values_list("pk", flat=True)[: MAX_JOBS + 1]
+    )
+    if len(found) > MAX_JOBS:
+        raise Invalid(
+            f"The filter matches more than {MAX_JOBS:,} jobs, as many as go at a time; narrow it, for instance with"
+            " created_before, and repeat.",
+            code="too_many_jobs",
+        )
+    return found
+
+
+def jobs_each(job_ids: Sequence[UUID], service: Callable[..., Any]) -> list[JobOutcome]:
+    """Call the service with each `job_id`; return what became of each. Refusals are outcomes, not errors."""
+    return [_outcome(job_id, service) for job_id in job_ids]
+
+
+def _outcome(job_id: UUID, service: Callable[..., Any]) -> JobOutcome:
+    try:
+        receipt = committed(partial(service, job_id=job_id))
+    except QuarryError as error:
+        return JobOutcome(job_id, Outcome.REFUSED, error.code, error.detail)
+    is_changed = getattr(receipt, "changed", True)  # a retry that changes nothing is refused
+    return JobOutcome(job_id, Outcome.CHANGED if is_changed else Outcome.UNCHANGED)
+
+
+def jobs_listed(job_ids: Sequence[UUID], *, with_artifacts: bool) -> tuple[list[JobOutcome], JobsPreview]:
+    """Return what an action on these jobs would touch; it changes nothing."""
+    preview = previews.jobs_preview(job_ids, with_artifacts=with_artifacts)
+    known = {job.id for job in preview.jobs}
+    return [_listed(job_id) if job_id in known else _unknown(job_id) for job_id in job_ids], preview
+
+
+def _listed(job_id: UUID) -> JobOutcome:
+    return JobOutcome(job_id, Outcome.LISTED)
+
+
+def _unknown(job_id: UUID) -> JobOutcome:
+    error = listing.job_unknown(job_id)
+    return JobOutcome(job_id, Outcome.REFUSED, error.code, error.detail)
+
+
+def statuses_read(job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
+    """Return the status of each of these jobs that there still is."""
+    rows = Job.objects.filter(pk__in=job_ids).order_by().values_list("pk", "status")
+    return {job_id: JobStatus(status) for job_id, status in rows}

@@ -1,0 +1,144 @@
+"""Finishing cleanups and deletes: chunk after chunk, each in one transaction, the job's row last."""
+
+import time
+from dataclasses import asdict
+from functools import partial
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from jobs.control import removal
+from jobs.errors import QuarryError
+from jobs.models import Job, WorkItem
+from jobs.postgres.chunks import id_chunks
+from jobs.postgres.transactions import LockedJob, event_record, job_lock, job_move, retried
+from jobs.registry import owners
+from jobs.registry.owners import ArtifactOwner, Removed
+from jobs.states import FINISHED_JOB, JobStatus
+
+CHUNK = 2000
+ITEM_CHUNK = 5000
+PATIENCE_SECONDS = 30.0  # for the vector store to confirm; after it, healing sends the actor again
+
+
+class StillThere(QuarryError):
+    """Artifacts remain"""
+
+    code = "still_there"
+
+
+def removal_finish(job_id: UUID) -> bool:
+    """Carry out what was asked for; True once nothing is left, False if it is not yet time or another does it.
+
+    Raises: StillThere, Unavailable: the intent stays, and healing tries again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [str(job_id)])
+        if not cursor.fetchone()[0]:
+            return False
+    try:
+        return _finish(job_id)
+    except Exception as error:
+        detail = error.detail if isinstance(error, QuarryError) else f"unexpected {type(error).__name__}: {error}"
+        Job.objects.filter(pk=job_id).update(removal_error=detail[:500])
+        raise
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [str(job_id)])
+
+
+def _finish(job_id: UUID) -> bool:
+    job = retried(partial(_ready, job_id))
+    if job is None:
+        return False
+    if job.cleanup_requested_at is not None and job.cleaned_at is None:
+        for owner in owners.in_delete_order():
+            while retried(partial(_remove_chunk, owner, job_id)):
+                pass
+        _confirm_gone(job_id)
+        retried(partial(_mark_cleaned, job_id))
+        job = retried(partial(_ready, job_id))  # the delete may have been asked for meanwhile
+    if job is not None and job.delete_requested_at is not None:
+        for owner in owners.in_delete_order():
+            while retried(partial(_adopt_chunk, owner, job_id)):
+                pass
+        for ids in id_chunks(WorkItem.objects.filter(job_id=job_id), size=ITEM_CHUNK):
+            WorkItem.objects.filter(pk__any=ids)._raw_delete("default")
+        retried(partial(_delete_row, job_id))
+    return True
+
+
+def _ready(job_id: UUID) -> LockedJob | None:
+    """Return the job if its removal may begin; a cancelled one that was to be deleted is moved on first."""
+    job = job_lock(job_id)
+    if job is None or (job.cleanup_requested_at is None and job.delete_requested_at is None):
+        return None
+    if job.status in FINISHED_JOB and job.delete_requested_at is not None:
+        job_move(job, JobStatus.DELETING, action="deleting")
+        return job_lock(job_id)
+    return job if job.status in FINISHED_JOB | {JobStatus.DELETING} else None
+
+
+def _remove_chunk(owner: ArtifactOwner, job_id: UUID) -> bool:
+    """Delete one chunk and add it to the receipt, in one transaction; False when nothing was left."""
+    if _locked(job_id) is None:
+        return False
+    removed = owner.remove_chunk(job_id, size=CHUNK)
+    if removed:
+        _add_to_receipt(job_id, removed)
+    return bool(removed)
+
+
+def _add_to_receipt(job_id: UUID, removed: dict[str, Removed]) -> None:
+    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or removal.empty_removal()
+    for kind, numbers in removed.items():
+        receipt[kind] = asdict(Removed(**receipt.get(kind, {})) + numbers)
+    Job.objects.filter(pk=job_id).update(removal=receipt)
+
+
+def _confirm_gone(job_id: UUID) -> None:
+    """Return once every owner's store itself counts nothing of the job. Raises: StillThere, Unavailable."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for owner in owners.in_delete_order():
+        pause_seconds = 0.05
+        owner.work_off([job_id])
+        while left := owner.count([job_id]):
+            if time.monotonic() > deadline:
+                raise StillThere(f"{owner.name} still holds {left} artifacts of job {job_id}.", left=left)
+            time.sleep(pause_seconds)  # another drainer holds them, or a late write is being waited for
+            pause_seconds = min(0.25, pause_seconds * 2)
+            owner.work_off([job_id])
+
+
+def _mark_cleaned(job_id: UUID) -> None:
+    status = _locked(job_id)
+    if status is None:
+        return
+    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id)
+    receipt["vectors"] = asdict(Removed.all_of(sum(receipt[kind]["deleted"] for kind in ("extractions", "passages"))))
+    Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt, removal_error="")
+    event_record(job_id, action="cleaned", counts=receipt, from_status=status, to_status=status)
+
+
+def _adopt_chunk(owner: ArtifactOwner, job_id: UUID) -> int:
+    return owner.adopt_chunk(job_id, size=CHUNK) if _locked(job_id) is not None else 0
+
+
+def _delete_row(job_id: UUID) -> None:
+    status = _locked(job_id)
+    if status is None:
+        return
+    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or removal.empty_removal()
+    event_record(job_id, action="deleted", counts=receipt, from_status=status)
+    Job.objects.filter(parent_id=job_id).update(parent=None)
+    Job.objects.filter(pk=job_id)._raw_delete("default")
+
+
+def _locked(job_id: UUID) -> str | None:
+    """Lock the job's row as `job_lock` does and return its status, None if it is gone.
+
+    The payload is not read: it may list 100,000 URLs, and this is asked for every chunk.
+    """
+    rows = Job.objects.select_for_update(no_key=True).order_by().filter(pk=job_id)
+    return rows.values_list("status", flat=True).first()

@@ -1,0 +1,161 @@
+"""The table of what staff can do to jobs. A new action is one more entry; everything else follows from it."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from jobs.control import lifecycle, removal, retrying
+from jobs.control.lifecycle import CancelReceipt, StatusReceipt
+from jobs.control.removal import RemovalReceipt
+from jobs.control.retrying import RetryReceipt
+from jobs.models import Job
+from jobs.staff.confirmed_actions import ConfirmedAction
+from jobs.states import ACTIVE_JOB, CANCELLABLE_JOB, FINISHED_JOB, JobStatus
+
+REMOVAL_WAIT_SECONDS = 2.0  # for all jobs of one action together; what takes longer goes on by itself
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{number:,} jobs"
+
+
+def _cancelled(receipts: Sequence[CancelReceipt]) -> str:
+    changed = [receipt for receipt in receipts if receipt.changed]
+    skipped, in_flight = sum(r.skipped for r in changed), sum(r.in_flight for r in changed)
+    done, failed = sum(r.done for r in changed), sum(r.failed for r in changed)
+    pending = sum(r.pending for r in changed)
+    waiting = f" {pending:,} more being skipped," if pending else ""
+    return (
+        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} done before,"
+        f" {failed:,} failed before." + _already(len(receipts) - len(changed))
+    )
+
+
+def _moved(receipts: Sequence[StatusReceipt]) -> str:
+    changed = sum(receipt.changed for receipt in receipts)
+    return f"{_jobs(changed)}." + _already(len(receipts) - changed)
+
+
+def _already(number: int) -> str:
+    return f" {_jobs(number)} needed no change." if number else ""
+
+
+def _retried(receipts: Sequence[RetryReceipt]) -> str:
+    return f"{_jobs(len(receipts))}; {sum(receipt.requeued for receipt in receipts):,} items are pending again."
+
+
+def _removed(receipts: Sequence[RemovalReceipt]) -> str:
+    """Wait a moment for the removals to finish, then say how far they are."""
+    deadline = time.monotonic() + REMOVAL_WAIT_SECONDS
+    now = [removal.receipt_await(r, seconds=max(0.0, deadline - time.monotonic())) for r in receipts]
+    parts = []
+    for kind in removal.KINDS:
+        found, deleted, kept = (
+            sum(receipt.removal.get(kind, {}).get(name, 0) for receipt in now)
+            for name in ("found", "deleted", "kept_shared")
+        )
+        shared = f" ({kept:,} kept for other jobs)" if kept else ""
+        parts.append(f"{deleted:,} of {found:,} {kind} deleted{shared}")
+    at_work = sum(not receipt.finished for receipt in now)
+    going_on = f" {_jobs(at_work)} still at work; reload to see the end." if at_work else ""
+    return f"{_jobs(len(now))}; {', '.join(parts)}.{going_on}"
+
+
+def _stands_in(statuses: frozenset[JobStatus]) -> Callable[[Job], bool]:
+    return lambda job: JobStatus(job.status) in statuses
+
+
+def _is_cleanable(job: Job) -> bool:
+    return job.is_finished and job.cleaned_at is None
+
+
+def _is_retryable(job: Job) -> bool:
+    return job.is_finished and job.cleanup_requested_at is None
+
+
+_job_action = partial(ConfirmedAction, id_argument="job_id")
+
+JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
+    _job_action(
+        name="pause",
+        label="Pause",
+        permissions=("jobs.cancel_job",),
+        service=lifecycle.job_pause,
+        effect="No more items are begun. What is in flight finishes; everything else waits until the job is resumed.",
+        summary=_moved,
+        fits=_stands_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
+    ),
+    _job_action(
+        name="resume",
+        label="Resume",
+        permissions=("jobs.cancel_job",),
+        service=lifecycle.job_resume,
+        effect="Pending items are worked on again.",
+        summary=_moved,
+        fits=_stands_in(frozenset({JobStatus.PAUSED})),
+    ),
+    _job_action(
+        name="cancel",
+        label="Cancel",
+        permissions=("jobs.cancel_job",),
+        service=lifecycle.job_cancel,
+        effect="Pending items are skipped and requests in flight are aborted. What is done stays.",
+        summary=_cancelled,
+        fits=_stands_in(CANCELLABLE_JOB),
+        is_destructive=True,
+    ),
+    _job_action(
+        name="force",
+        label="Force cancel",
+        permissions=("jobs.cancel_job",),
+        service=lifecycle.job_cancel,
+        options={"force": True},
+        effect="The job is cancelled at once, without waiting for its workers; what they still deliver is discarded.",
+        summary=_cancelled,
+        fits=_stands_in(frozenset({JobStatus.CANCELLING})),
+        is_destructive=True,
+    ),
+    _job_action(
+        name="retry",
+        label="Retry",
+        permissions=("jobs.retry_job",),
+        service=retrying.job_retry,
+        effect="Failed items are tried again; of a cancelled job also those the cancel skipped.",
+        summary=_retried,
+        ticked=("reasons", "hosts"),
+        fits=_is_retryable,
+    ),
+    _job_action(
+        name="cleanup",
+        label="Clean up",
+        permissions=("jobs.cleanup_job",),
+        service=removal.job_cleanup,
+        effect="What the job made is deleted, vectors included, except what other jobs hold. Job and history stay.",
+        summary=_removed,
+        fits=_is_cleanable,
+        is_destructive=True,
+    ),
+    _job_action(
+        name="delete",
+        label="Delete",
+        permissions=("jobs.delete_job", "jobs.cleanup_job"),
+        service=removal.job_delete,
+        options={"cleanup": True},
+        effect="The job and what it made are deleted, vectors included, except what other jobs hold. An active job is"
+        " cancelled first.",
+        summary=_removed,
+        fits=_stands_in(ACTIVE_JOB | FINISHED_JOB),
+        is_destructive=True,
+    ),
+    _job_action(
+        name="delete_keep",
+        label="Delete, keep results",
+        permissions=("jobs.delete_job",),
+        service=removal.job_delete,
+        options={"cleanup": False},
+        effect="The job and its list of items are deleted; what it made stays in the project and stays searchable.",
+        summary=_removed,
+        fits=_stands_in(FINISHED_JOB),
+        is_destructive=True,
+    ),
+)

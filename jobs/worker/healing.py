@@ -1,0 +1,190 @@
+"""Healing: what crashes, lost messages and lost leases left behind is put right, every few seconds.
+
+Every step is a guarded statement of its own and harmless to repeat; one healer works at a time, except on
+cancelling jobs.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from django.db import connection
+
+from jobs.api import idempotency
+from jobs.control import retention
+from jobs.control.ending import cancelling_skip, job_end_if_done
+from jobs.messages import wake
+from jobs.postgres.transactions import event_record, job_lock, retried
+from jobs.registry import background
+from jobs.states import ACTIVE_JOB, JobStatus
+
+HEALER_LOCK = 0x51A7717  # an advisory lock's key, any number of our own
+MAX_LOST_LEASES = 3
+MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
+
+
+@dataclass(frozen=True, slots=True)
+class HealReceipt:
+    """What one round of healing found and put right."""
+
+    ran: bool  #: False when another healer was at work, and only cancelling jobs were looked after
+    leases_expired: int = 0
+    workers_lost: int = 0
+    skipped: int = 0
+    ended: int = 0
+    woken: int = 0
+    retired: int = 0  #: finished jobs whose cleanup was asked for because of their age
+
+
+def heal() -> HealReceipt:
+    """Put right what nobody else will; return what was found.
+
+    While another healer is at work, only cancelling jobs are looked after: somebody may wait for their end.
+    Raises: ExceptionGroup when jobs could not be ended, after all the others were healed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [HEALER_LOCK])
+        is_alone = cursor.fetchone()[0]
+    if is_alone:
+        try:
+            receipt, errors = _heal_everything()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
+    else:
+        # The other may be past this already, and a cancel has sent this round for what it left to be skipped.
+        skipped = _skip_cancelling()
+        ended, errors = _end_jobs([JobStatus.CANCELLING])
+        receipt = HealReceipt(ran=False, skipped=skipped, ended=ended)
+    if errors:
+        raise ExceptionGroup("some jobs could not be ended", errors)
+    return receipt
+
+
+def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
+    expired, lost = leases_expire()
+    skipped = _skip_cancelling()
+    ended, errors = _end_jobs(ACTIVE_JOB)
+    woken = lanes_rewake() + removals_rewake() + background.wake_due()
+    retired = retention.jobs_retire()
+    idempotency.keys_expire()
+    return HealReceipt(True, expired, lost, skipped, ended, woken, retired), errors
+
+
+def leases_expire(*, all_of_them: bool = False) -> tuple[int, int]:
+    """Return expired claims to pending; (returned, failed as worker_lost). A third lost lease is the last.
+
+    `all_of_them` treats every lease as expired: right only when no worker can be alive.
+    """
+    returned = failed = 0
+    for job_id in _jobs_with_expired(all_of_them):
+        one = retried(partial(_expire_of_job, job_id, all_of_them))
+        returned, failed = returned + one[0], failed + one[1]
+    if all_of_them:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE jobs_lane SET lease = NULL, lease_until = NULL, woken_at = NULL")
+    return returned, failed
+
+
+_EXPIRED = "state = 'claimed' AND (%(all)s OR lease_until < clock_timestamp())"
+
+
+def _jobs_with_expired(all_of_them: bool) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT job_id FROM jobs_workitem WHERE {_EXPIRED}", {"all": all_of_them})  # noqa: S608
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _expire_of_job(job_id: UUID, all_of_them: bool) -> tuple[int, int]:
+    if job_lock(job_id) is None:
+        return 0, 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH expired AS (
+                SELECT id, lost_leases + 1 >= %(limit)s AS is_last FROM jobs_workitem
+                WHERE job_id = %(job)s AND {_EXPIRED} ORDER BY id FOR UPDATE)
+            UPDATE jobs_workitem w
+            SET state = CASE WHEN e.is_last THEN 'failed' ELSE 'pending' END,
+                reason = CASE WHEN e.is_last THEN 'worker_lost' ELSE '' END,
+                finished_at = CASE WHEN e.is_last THEN clock_timestamp() END,
+                lost_leases = w.lost_leases + 1, lease = NULL, lease_until = NULL
+            FROM expired e WHERE w.id = e.id AND w.state = 'claimed' AND (%(all)s OR w.lease_until < clock_timestamp())
+            RETURNING e.is_last
+            """,  # noqa: S608  constants only
+            {"limit": MAX_LOST_LEASES, "job": job_id, "all": all_of_them},
+        )
+        ends = [row[0] for row in cursor.fetchall()]
+    failed = sum(ends)
+    if ends:
+        counts = {"returned": len(ends) - failed, "worker_lost": failed}
+        event_record(job_id, action="leases_expired", counts=counts)
+    return len(ends) - failed, failed
+
+
+def _skip_cancelling() -> int:
+    """Skip pending items of cancelling jobs: too many for one step, or given back by a worker that died."""
+    return sum(cancelling_skip(job_id) for job_id in _jobs_in([JobStatus.CANCELLING]))
+
+
+def _end_jobs(statuses: Collection[JobStatus]) -> tuple[int, list[Exception]]:
+    """End such jobs with nothing left; return how many ended, and what kept others from it."""
+    ended = 0
+    errors: list[Exception] = []
+    for job_id in _jobs_in(statuses):
+        try:
+            ended += job_end_if_done(job_id) is not None
+        except Exception as error:  # noqa: BLE001  raised by `heal` once all the other jobs are healed
+            error.add_note(f"while ending job {job_id}")
+            errors.append(error)
+    return ended, errors
+
+
+def _jobs_in(statuses: Collection[JobStatus]) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM jobs_job WHERE status = ANY(%s) ORDER BY id",
+            [[status.value for status in statuses]],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def lanes_rewake() -> int:
+    """Wake again the lanes with due work that nobody serves; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.id FROM jobs_lane l
+            WHERE l.paused_at IS NULL AND (l.lease_until IS NULL OR l.lease_until < clock_timestamp())
+              AND EXISTS (
+                SELECT 1 FROM jobs_job j JOIN jobs_workitem w ON w.job_id = j.id
+                WHERE j.status IN ('queued', 'running') AND j.cancel_requested_at IS NULL
+                  AND w.lane_id = l.id AND w.state = 'pending'
+                  AND (w.not_before IS NULL OR w.not_before <= clock_timestamp()))
+            """
+        )
+        return wake.lanes_wake(row[0] for row in cursor.fetchall())
+
+
+def removals_rewake() -> int:
+    """Send again the actor of cleanups and deletes that are not finished, at most MAX_REMOVALS; return how many.
+
+    Picked at random, so that some that fail again and again keep none of the others waiting.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id FROM jobs_job
+            WHERE status = 'deleting'
+               OR (status IN ('cancelled', 'completed', 'failed')
+                   AND (delete_requested_at IS NOT NULL
+                        OR (cleanup_requested_at IS NOT NULL AND cleaned_at IS NULL)))
+            ORDER BY random() LIMIT %s
+            """,
+            [MAX_REMOVALS],
+        )
+        unfinished = [row[0] for row in cursor.fetchall()]
+    for job_id in unfinished:
+        wake.removal_wake(job_id)
+    return len(unfinished)
