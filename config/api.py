@@ -13,8 +13,8 @@ from ninja.openapi.schema import OpenAPISchema
 from config import problems
 from config.parsing import BoundedParser
 from config.serving import WEB_THREADS
-from crawling.api import router as crawling_router
-from crawling.api_cancel import router as cancel_router
+from crawling.api.api import router as crawling_router
+from crawling.api.api_cancel import router as cancel_router
 from extraction.api import ROUTERS as PROJECT_ROUTERS
 from jobs.api import waiting
 from jobs.api.api import router as jobs_router

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from config.sample_site import SampleSite
 from crawling.models import Source
-from crawling.submission import CrawlOptions, crawl_submit
+from crawling.work.submission import CrawlOptions, crawl_submit
 from extraction.models import Extraction, Passage
 from extraction.projects import ProjectDraft, project_create
 from extraction.search import search

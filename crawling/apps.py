@@ -9,8 +9,8 @@ class CrawlingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from crawling.artifacts import SourceOwner
-        from crawling.kind import Crawl, Scrape
+        from crawling.sources.artifacts import SourceOwner
+        from crawling.work.kind import Crawl, Scrape
         from jobs.registry import kinds, owners
 
         kinds.register(Crawl())

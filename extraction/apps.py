@@ -9,7 +9,7 @@ class ExtractionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from crawling import dependants
+        from crawling.sources import dependants
         from extraction.artifacts import ExtractionOwner
         from extraction.audit_work import AuditWork
         from extraction.kind import Extract

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from crawling.dependants import PageText
+from crawling.sources.dependants import PageText
 from extraction.chunking import Chunk, chunk_markdown
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vector_work import drain_wake
@@ -15,7 +15,7 @@ _BATCH = 1000
 
 
 class SourceKnowledge:
-    """What is known from a source: its passages and extractions. See `crawling.dependants.Dependant`."""
+    """What is known from a source: its passages and extractions. See `crawling.sources.dependants.Dependant`."""
 
     name = "extraction"
 

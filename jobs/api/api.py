@@ -1,6 +1,6 @@
 """REST: jobs, their items and history; pausing, resuming, retrying, cleaning up and deleting them.
 
-Cancelling is in `crawling.api_cancel`, many jobs at a time in `jobs.api.api_bulk`.
+Cancelling is in `crawling.api.api_cancel`, many jobs at a time in `jobs.api.api_bulk`.
 """
 
 from functools import partial

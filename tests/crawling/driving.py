@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from crawling.models import Source
-from crawling.submission import CrawlOptions, crawl_submit, scrape_submit
+from crawling.work.submission import CrawlOptions, crawl_submit, scrape_submit
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.states import ItemState
 from jobs.worker import runner

@@ -2,8 +2,13 @@
 
 from tests.prove import Change, Protection
 
-STORING, WORKER, KIND, PACE = "crawling/storing.py", "crawling/worker.py", "crawling/kind.py", "crawling/politeness.py"
-ARTIFACTS, READING, LEDGER = "crawling/artifacts.py", "crawling/reading.py", "jobs/ledger/ledger.py"
+STORING = "crawling/sources/storing.py"
+ARTIFACTS = "crawling/sources/artifacts.py"
+WORKER = "crawling/work/worker.py"
+KIND = "crawling/work/kind.py"
+READING = "crawling/work/reading.py"
+PACE = "crawling/web/politeness.py"
+LEDGER = "jobs/ledger/ledger.py"
 
 LOCK = "Source.objects.select_for_update(no_key=True).filter(wanted"
 

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crawling.artifacts import SourceOwner
 from crawling.models import Source, SourceContent, SourceHold
+from crawling.sources.artifacts import SourceOwner
 from extraction.models import Extraction, Passage, SchemaVersion
 from jobs.control import finishing, removal
 from jobs.models import Job, Project

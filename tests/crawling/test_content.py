@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawling.content import content_hash, read_page
 from crawling.errors import Unreadable, WrongContentType
-from crawling.fetch import Fetched
-from crawling.language import page_language
-from crawling.metadata import iso_date
+from crawling.pages.content import content_hash, read_page
+from crawling.pages.language import page_language
+from crawling.pages.metadata import iso_date
+from crawling.web.fetch import Fetched
 
 URL = "https://example.com/docs/page.html"
 

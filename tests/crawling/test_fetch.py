@@ -11,9 +11,9 @@ from email.utils import format_datetime
 import pytest
 
 from crawling import errors
-from crawling.fetch import Limits, fetch, open_session
-from crawling.guard import AddressGuard
-from crawling.statuses import retry_after_seconds
+from crawling.web.fetch import Limits, fetch, open_session
+from crawling.web.guard import AddressGuard
+from crawling.web.statuses import retry_after_seconds
 from jobs.states import Reason
 from tests.webserver import Reply, bomb, conditional, redirect, serve, throttled, zipped
 

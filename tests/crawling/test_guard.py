@@ -7,9 +7,9 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from crawling.errors import BlockedAddress, ConnectionFailed, FetchError
-from crawling.fetch import Limits, fetch, open_session
-from crawling.guard import AddressGuard
-from crawling.urls import canonical_url
+from crawling.web.fetch import Limits, fetch, open_session
+from crawling.web.guard import AddressGuard
+from crawling.web.urls import canonical_url
 from tests.webserver import Reply, redirect, serve
 
 OPEN = AddressGuard.from_texts(["127.0.0.0/8"])

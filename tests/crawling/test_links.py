@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawling.links import RobotsMeta, page_links, robots_meta
+from crawling.pages.links import RobotsMeta, page_links, robots_meta
 
 BASE = "https://example.com/docs/guide/page.html"
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crawling import politeness
-from crawling.hosts import HostMemory
 from crawling.models import Host
-from crawling.politeness import AskedToWait, Pace
-from crawling.robots import RobotsRules, RobotsState
-from crawling.worker import HostWorker
+from crawling.sources.hosts import HostMemory
+from crawling.web import politeness
+from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.robots import RobotsRules, RobotsState
+from crawling.work.worker import HostWorker
 from jobs.control import lifecycle
 from jobs.ledger import lane_pausing
 from jobs.models import Lane, Project, WorkItem

@@ -9,9 +9,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crawling import recall
-from crawling.artifacts import SourceOwner, sources_delete
 from crawling.models import Source, SourceContent, SourceHold
+from crawling.sources import recall
+from crawling.sources.artifacts import SourceOwner, sources_delete
 from extraction.models import Extraction, Passage, SchemaVersion
 from jobs.models import Job, Project
 from tests.crawling.driving import crawl, html, items, result, sources

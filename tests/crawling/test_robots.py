@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawling.robots import MAX_ROBOTS_BYTES, RobotsRules, RobotsState
+from crawling.web.robots import MAX_ROBOTS_BYTES, RobotsRules, RobotsState
 
 TEXT = b"""\xef\xbb\xbf# hello
 User-agent: *

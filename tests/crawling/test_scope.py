@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawling.domains import registrable_domain
 from crawling.errors import BadScope, BadUrl
-from crawling.patterns import PathPattern
-from crawling.scope import Admission, Scope, canonical_url, host_of
-from crawling.urls import _ALREADY_CANONICAL, _checked_parts, _network_location, _settled
+from crawling.web.domains import registrable_domain
+from crawling.web.patterns import PathPattern
+from crawling.web.scope import Admission, Scope, canonical_url, host_of
+from crawling.web.urls import _ALREADY_CANONICAL, _checked_parts, _network_location, _settled
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawling.sitemaps import MAX_SITEMAP_BYTES, MAX_SITEMAP_URLS, Sitemap, parse_sitemap
+from crawling.web.sitemaps import MAX_SITEMAP_BYTES, MAX_SITEMAP_URLS, Sitemap, parse_sitemap
 
 BASE = "https://example.com/sitemap.xml"
 URLSET = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
-from crawling import dependants, storing
-from crawling.artifacts import SourceOwner
-from crawling.fetch import Fetched
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.reading import content_fingerprint, reply_read
-from crawling.writes import GoneWrite, Unchanged
+from crawling.sources import dependants, storing
+from crawling.sources.artifacts import SourceOwner
+from crawling.sources.writes import GoneWrite, Unchanged
+from crawling.web.fetch import Fetched
+from crawling.work.reading import content_fingerprint, reply_read
 from extraction.models import Passage
 from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from crawling.scope import Scope
-from crawling.submission import MAX_SCRAPED_URLS, CrawlOptions, crawl_submit, scrape_submit
+from crawling.web.scope import Scope
+from crawling.work.submission import MAX_SCRAPED_URLS, CrawlOptions, crawl_submit, scrape_submit
 from jobs.errors import Invalid, NotFound
 from jobs.models import Job, Project, WorkItem
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from crawling import worker
 from crawling.models import SourceContent
+from crawling.work import worker
 from jobs.models import Lane, Project, WorkItem
 from jobs.worker import runner
 from tests.crawling.driving import crawl, crawl_start, drive, html, items, lanes_of, result, sources

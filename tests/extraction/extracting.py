@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from crawling import storing
-from crawling.fetch import Fetched
 from crawling.models import Source
-from crawling.reading import reply_read
+from crawling.sources import storing
+from crawling.web.fetch import Fetched
+from crawling.work.reading import reply_read
 from extraction.models import Extraction
 from extraction.submission import extract_submit
 from jobs.models import Job, Project

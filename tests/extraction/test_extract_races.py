@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 
-from crawling.artifacts import SourceOwner
 from crawling.models import Source, SourceHold
+from crawling.sources.artifacts import SourceOwner
 from extraction import worker
 from extraction.kind import Extract
 from extraction.models import Extraction

@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 
-from crawling.artifacts import SourceOwner
-from crawling.dependants import PageText
 from crawling.models import SourceContent
+from crawling.sources.artifacts import SourceOwner
+from crawling.sources.dependants import PageText
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.passages import SourceKnowledge
 from jobs.models import Project

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from crawling.fetch import Fetched
-from crawling.items import page_item
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.reading import reply_read
+from crawling.web.fetch import Fetched
+from crawling.work.items import page_item
+from crawling.work.reading import reply_read
 from extraction import bindings
 from extraction.cascade import GroupResult
 from extraction.drain import drain_vectors

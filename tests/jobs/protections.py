@@ -490,7 +490,7 @@ PROTECTIONS = [
         "rest-waits-for-the-end",
         "Whoever prefers to wait for a cancel is told how it ended.",
         "test_matrix_rest.py::test_whoever_waits_is_told_the_end",
-        Change("crawling/api_cancel.py", "seconds=preferred or 0)", "seconds=0)"),
+        Change("crawling/api/api_cancel.py", "seconds=preferred or 0)", "seconds=0)"),
     ),
     rule(
         "command-refusals-are-three",

@@ -327,6 +327,6 @@ def test_cancel_waits_no_longer_than_preferred(api, make_job):
 def test_cancel_of_a_job_that_vanishes_meanwhile(api, make_job, monkeypatch):
     job = make_job(3)
     claimed(1)
-    monkeypatch.setattr("crawling.api_cancel.status_read", lambda job_id: None)
+    monkeypatch.setattr("crawling.api.api_cancel.status_read", lambda job_id: None)
     reply = api.send("POST", f"/jobs/{job.pk}/cancel", None, WAITING)
     assert (reply.status_code, reply.json()["status"]) == (202, "deleting")

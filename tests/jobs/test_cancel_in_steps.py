@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crawling import api_cancel
+from crawling.api import api_cancel
 from jobs import actors
 from jobs.control import ending, finishing, lifecycle, removal, retrying
 from jobs.errors import Conflict

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crawling import api_cancel
+from crawling.api import api_cancel
 from jobs.control import ending, finishing, removal
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners

@@ -212,7 +212,7 @@ def test_an_active_job_is_cancelled_first_and_the_rest_happens_by_itself(project
 
 def crawled_further(job: Job) -> Callable[[], None]:
     """Claim one more page of the job; return what releases the claim."""
-    from crawling.items import page_item
+    from crawling.work.items import page_item
     from jobs.ledger import ledger
     from jobs.postgres.transactions import retried
 

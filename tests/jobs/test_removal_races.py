@@ -8,9 +8,9 @@ import dramatiq
 import pytest
 from django.db import transaction
 
-from crawling.artifacts import SourceOwner
-from crawling.items import page_item
 from crawling.models import Source, SourceHold
+from crawling.sources.artifacts import SourceOwner
+from crawling.work.items import page_item
 from extraction import bindings, outbox
 from extraction.drain import drain_once
 from extraction.models import Extraction, Passage, VectorChange

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from crawling.fetch import Fetched
 from crawling.models import Source, SourceContent
+from crawling.web.fetch import Fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from crawling import storing
-from crawling.items import page_item
 from crawling.models import SourceHold
+from crawling.sources import storing
+from crawling.work.items import page_item
 from jobs.ledger import ledger
 from jobs.registry import kinds
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 
 if TYPE_CHECKING:
-    from crawling.worker import HostWorker
+    from crawling.work.worker import HostWorker
 
 FAMILY = "host"
 
@@ -23,7 +23,7 @@ class _Fetching:
     family = FAMILY
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
-        from crawling.worker import host_worker  # its parsers take a second to load; only workers need them
+        from crawling.work.worker import host_worker  # its parsers take a second to load; only workers need them
 
         return host_worker(lane, database)
 

@@ -17,7 +17,7 @@ from crawling.errors import (
     TimedOut,
     TlsFailed,
 )
-from crawling.guard import REMEDY
+from crawling.web.guard import REMEDY
 
 
 @dataclass(frozen=True, slots=True)

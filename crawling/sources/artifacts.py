@@ -5,8 +5,8 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
+from crawling.sources import dependants
 from jobs.postgres.any_of import IdArray
 from jobs.registry.owners import Removed
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from protego import Protego
 
 from crawling.errors import BadUrl
-from crawling.urls import canonical_url
+from crawling.web.urls import canonical_url
 
 ROBOT_NAME = "Quarry"
 MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5

@@ -14,20 +14,21 @@ from uuid import UUID
 import aiohttp
 from django.conf import settings
 
-from crawling import hosts, reading, recall
-from crawling.content import read_page
 from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
-from crawling.failures import Limits
-from crawling.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
-from crawling.guard import AddressGuard
-from crawling.items import page_item, sitemap_item
-from crawling.politeness import AskedToWait, Pace
-from crawling.reading import Follow, Reading
-from crawling.robots import RobotsRules
-from crawling.robots_fetch import robots_fetch
-from crawling.scope import Scope, canonical_url
-from crawling.sitemaps import parse_sitemap
-from crawling.writes import GoneWrite, Unchanged
+from crawling.pages.content import read_page
+from crawling.sources import hosts, recall
+from crawling.sources.writes import GoneWrite, Unchanged
+from crawling.web.failures import Limits
+from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
+from crawling.web.guard import AddressGuard
+from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.robots import RobotsRules
+from crawling.web.robots_fetch import robots_fetch
+from crawling.web.scope import Scope, canonical_url
+from crawling.web.sitemaps import parse_sitemap
+from crawling.work import reading
+from crawling.work.items import page_item, sitemap_item
+from crawling.work.reading import Follow, Reading
 from jobs.registry import kinds
 from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason

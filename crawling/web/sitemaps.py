@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from crawling.inflate import InflateError, InflateOverflow, Inflater
+from crawling.web.inflate import InflateError, InflateOverflow, Inflater
 from jobs.worker.cpu import cancellation_check
 
 MAX_SITEMAP_URLS = 50_000  # sitemaps.org: per file

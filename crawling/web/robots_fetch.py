@@ -5,10 +5,10 @@ from urllib.parse import urljoin
 import aiohttp
 
 from crawling.errors import BadStatus, BadUrl
-from crawling.failures import Limits
-from crawling.fetch import fetch
-from crawling.robots import RobotsRules, RobotsState
-from crawling.urls import canonical_url
+from crawling.web.failures import Limits
+from crawling.web.fetch import fetch
+from crawling.web.robots import RobotsRules, RobotsState
+from crawling.web.urls import canonical_url
 
 MAX_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from crawling import dependants
-from crawling.content import Page, read_page
-from crawling.dependants import PageText
 from crawling.errors import BadUrl
-from crawling.fetch import Fetched
-from crawling.items import page_item, sitemap_item
-from crawling.scope import Admission, Scope, canonical_url, host_of
-from crawling.writes import PageWrite
+from crawling.pages.content import Page, read_page
+from crawling.sources import dependants
+from crawling.sources.dependants import PageText
+from crawling.sources.writes import PageWrite
+from crawling.web.fetch import Fetched
+from crawling.web.scope import Admission, Scope, canonical_url, host_of
+from crawling.work.items import page_item, sitemap_item
 from jobs.registry.kinds import NewItem
 from jobs.worker.cpu import cancellation_check
 

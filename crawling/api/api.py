@@ -5,9 +5,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 
-from crawling import listing
-from crawling.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
-from crawling.submission import crawl_submit, scrape_submit
+from crawling.api.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
+from crawling.work import listing
+from crawling.work.submission import crawl_submit, scrape_submit
 from jobs.api.access import XApiKey, actor_fields
 from jobs.api.creating import CreateHeaders, created
 from jobs.api.schemas import problems

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from crawling import dependants
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.writes import GoneWrite, PageWrite, Unchanged
+from crawling.sources import dependants
+from crawling.sources.writes import GoneWrite, PageWrite, Unchanged
 from jobs.models import WorkItem, new_id
 from jobs.postgres.storable import storable, storable_text
 from jobs.registry.kinds import JobKey, Outcome

@@ -23,14 +23,14 @@ from crawling.errors import (
     TooLarge,
     WrongContentType,
 )
-from crawling.failures import Limits, typed_errors
-from crawling.guard import AddressGuard
-from crawling.inflate import ENCODINGS, InflateError, InflateOverflow, Inflater
-from crawling.statuses import NOT_MODIFIED, PARTIAL_CONTENT, raise_for_status
+from crawling.web.failures import Limits, typed_errors
+from crawling.web.guard import AddressGuard
+from crawling.web.inflate import ENCODINGS, InflateError, InflateOverflow, Inflater
+from crawling.web.statuses import NOT_MODIFIED, PARTIAL_CONTENT, raise_for_status
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown", "text/x-markdown"})
-#: What `crawling.content` can read; pass other types, or None for any, to fetch something else.
+#: What `crawling.pages.content` can read; pass other types, or None for any, to fetch something else.
 PAGE_TYPES = HTML_TYPES | TEXT_TYPES
 SITEMAP_TYPES = frozenset({
     "application/atom+xml", "application/gzip", "application/octet-stream", "application/rss+xml",

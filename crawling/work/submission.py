@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 
 from crawling.errors import BadUrl, BlockedAddress
-from crawling.guard import AddressGuard
-from crawling.scope import Mode, Scope, canonical_url
+from crawling.web.guard import AddressGuard
+from crawling.web.scope import Mode, Scope, canonical_url
 from jobs.control import lifecycle
 from jobs.errors import Invalid
 from jobs.postgres.storable import storable_text

@@ -9,11 +9,11 @@ from selectolax.lexbor import LexborHTMLParser
 from w3lib.encoding import html_to_unicode
 
 from crawling.errors import Unreadable, WrongContentType
-from crawling.fetch import HTML_TYPES, TEXT_TYPES, Fetched
-from crawling.language import page_language
-from crawling.links import Links, RobotsMeta, page_links, robots_meta
-from crawling.metadata import MAX_TITLE_CHARACTERS, Metadata, one_line, page_metadata
-from crawling.nesting import is_too_nested
+from crawling.pages.language import page_language
+from crawling.pages.links import Links, RobotsMeta, page_links, robots_meta
+from crawling.pages.metadata import MAX_TITLE_CHARACTERS, Metadata, one_line, page_metadata
+from crawling.pages.nesting import is_too_nested
+from crawling.web.fetch import HTML_TYPES, TEXT_TYPES, Fetched
 
 #: Never text for a reader. Icons come as svg; iframes are followed as links.
 _DROPPED = ["script", "style", "template", "svg", "iframe", "object", "embed", "canvas"]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
-from crawling.patterns import MAX_PATTERN_CHARACTERS, MAX_PATTERNS
-from crawling.submission import DEFAULT_DEPTH, DEFAULT_LIMIT, MAX_SCRAPED_URLS, CrawlOptions
+from crawling.web.patterns import MAX_PATTERN_CHARACTERS, MAX_PATTERNS
+from crawling.work.submission import DEFAULT_DEPTH, DEFAULT_LIMIT, MAX_SCRAPED_URLS, CrawlOptions
 from jobs.api.schemas import GroupName, Reply, RequestBody, TextOrNull
 from jobs.models import KEY_MAX_CHARACTERS
 from jobs.states import JobStatus

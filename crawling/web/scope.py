@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from crawling.domains import registrable_domain
 from crawling.errors import BadScope, BadUrl
-from crawling.patterns import PathPattern, patterns_compiled
-from crawling.urls import canonical_url, host_of
+from crawling.web.domains import registrable_domain
+from crawling.web.patterns import PathPattern, patterns_compiled
+from crawling.web.urls import canonical_url, host_of
 
 __all__ = ["Admission", "Mode", "Scope", "canonical_url", "host_of"]
 
@@ -33,7 +33,7 @@ class Mode(StrEnum):
 
     HOST = "host"  #: the same host and port; http and https, with and without `www.`, count as one
     SUBDOMAINS = "subdomains"  #: that host and every host below it
-    DOMAIN = "domain"  #: every host of the same registrable domain (see `crawling.domains`)
+    DOMAIN = "domain"  #: every host of the same registrable domain (see `crawling.web.domains`)
     PREFIX = "prefix"  #: the same host, and a path below `path_prefix`
 
 
@@ -42,7 +42,7 @@ class Scope:
     """The rules of one crawl. All URLs are canonical; build it with `from_config` to have everything checked.
 
     seeds: where the crawl starts; always in scope. path_prefix: for mode prefix; empty means the seeds'
-    folders. include_patterns, exclude_patterns: see `crawling.patterns`; exclude wins, no include pattern
+    folders. include_patterns, exclude_patterns: see `crawling.web.patterns`; exclude wins, no include pattern
     means all. max_depth: links from a seed, which itself has depth 0. allow_backward_links: False keeps to
     the seed's folder on the seed's own host (`/guide/` for `/guide/start.html` and for `/guide`).
     """

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 from pydantic import Field
 
-from crawling.listing import sources_held
+from crawling.work.listing import sources_held
 from jobs.api.access import XApiKey
 from jobs.api.schemas import CancelOut, WaitHeaders, Why, problems
 from jobs.api.waiting import preference_tell, preferred_seconds, waited
