@@ -15,7 +15,7 @@ from config.parsing import BoundedParser
 from config.serving import WEB_THREADS
 from crawling.api.api import router as crawling_router
 from crawling.api.api_cancel import router as cancel_router
-from extraction.api import ROUTERS as PROJECT_ROUTERS
+from extraction.api.api import ROUTERS as PROJECT_ROUTERS
 from jobs.api import waiting
 from jobs.api.api import router as jobs_router
 from jobs.api.api_bulk import router as bulk_router

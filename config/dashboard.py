@@ -10,7 +10,7 @@ from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from extraction.audit_state import LastAudit, last_audit
+from extraction.audit.audit_state import LastAudit, last_audit
 from extraction.models import VectorChange
 from jobs.models import Job, WorkItem
 from jobs.queries import previews

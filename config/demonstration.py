@@ -9,9 +9,9 @@ from config.sample_site import SampleSite
 from crawling.models import Source
 from crawling.work.submission import CrawlOptions, crawl_submit
 from extraction.models import Extraction, Passage
-from extraction.projects import ProjectDraft, project_create
-from extraction.search import search
-from extraction.search_reply import page_json
+from extraction.schema.projects import ProjectDraft, project_create
+from extraction.search.search import search
+from extraction.search.search_reply import page_json
 from jobs.cli import following
 
 PROJECT = "Fernhill Instruments"

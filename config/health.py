@@ -12,8 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from extraction import bindings
 from extraction.errors import ExtractionError
+from extraction.vectors import bindings
 from jobs.actors import WORK_QUEUE
 from jobs.worker import hosting
 

@@ -27,7 +27,7 @@ from extraction.errors import (
 from extraction.errors import (
     Unavailable as ExtractorUnavailable,
 )
-from extraction.stores.base import StoreRejected, StoreUnavailable
+from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
 from jobs.errors import Conflict, Forbidden, Invalid, LeaseLost, NotFound, QuarryError, Unavailable
 
 log = logging.getLogger(__name__)

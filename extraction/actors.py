@@ -20,7 +20,7 @@ def drain_vectors() -> None:
     One drain a process is enough, since it goes on until nothing is due; a second would only take a control
     thread away from healing and cleanups.
     """
-    from extraction import drain
+    from extraction.vectors import drain
 
     if _draining.acquire(blocking=False):
         try:
@@ -33,7 +33,7 @@ def drain_vectors() -> None:
 @dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, max_age=600_000, notify_shutdown=True)  # ms
 def audit_slice() -> None:
     """Go on with the background audit, if one is due, for as long as a slice of work lasts."""
-    from extraction import audit_slices
+    from extraction.audit import audit_slices
 
     try:
         if audit_slices.slice_run():

@@ -10,12 +10,12 @@ class ExtractionConfig(AppConfig):
 
     def ready(self) -> None:
         from crawling.sources import dependants
-        from extraction.artifacts import ExtractionOwner
-        from extraction.audit_work import AuditWork
-        from extraction.kind import Extract
-        from extraction.passages import SourceKnowledge
-        from extraction.vector_owner import VectorOwner
-        from extraction.vector_work import VectorWork
+        from extraction.audit.audit_work import AuditWork
+        from extraction.owners.artifacts import ExtractionOwner
+        from extraction.passages.passages import SourceKnowledge
+        from extraction.vectors.vector_owner import VectorOwner
+        from extraction.vectors.vector_work import VectorWork
+        from extraction.work.kind import Extract
         from jobs.registry import background, kinds, owners
 
         kinds.register(Extract())

@@ -9,7 +9,7 @@ from config.benches import Measured
 from config.benches.audit_rows import GONE_POINTS, STRANGERS, faults_plant, points_fill, rows_fill
 from config.benches.commands import command_run, python_run
 from config.benches.process_memory import MemoryWatch
-from extraction import bindings
+from extraction.vectors import bindings
 from jobs.errors import Invalid
 
 PLANTED = {"rows_without_points": GONE_POINTS, "points_without_rows": STRANGERS}

@@ -11,9 +11,9 @@ import numpy as np
 from django.db import connection
 from django.db.models.functions import Now
 
-from extraction import bindings
 from extraction.models import SchemaVersion
-from extraction.stores.base import Point
+from extraction.vectors import bindings
+from extraction.vectors.stores.base import Point
 from jobs.control.projects import DEFAULT_PROJECT, project_named
 from jobs.models import Job
 from jobs.states import JobStatus

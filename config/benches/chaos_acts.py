@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from config.benches.chaos_server import Server
 from config.benches.chaos_site import ChaosSite
 from config.benches.commands import CommandFailed
-from extraction.bindings import vectors_folder
 from extraction.models import Passage
+from extraction.vectors.bindings import vectors_folder
 from jobs.control.lifecycle import job_cancel
 from jobs.errors import Conflict, NotFound
 from jobs.models import Job, WorkItem

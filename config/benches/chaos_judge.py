@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import connection
 
 from config.benches.chaos_acts import Chaos, late_writes_expire
-from extraction import bindings
-from extraction.audit import audit
+from extraction.audit.audit import audit
+from extraction.vectors import bindings
 from jobs.ledger import ledger
 from jobs.models import Job, WorkItem
 from jobs.states import FINISHED_JOB, JobStatus

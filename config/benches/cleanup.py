@@ -12,7 +12,7 @@ from config.benches import Measured
 from config.benches.cleanup_memory import Memory
 from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
 from config.benches.commands import CommandFailed
-from extraction import bindings
+from extraction.vectors import bindings
 from jobs.control.removal import job_cleanup
 from jobs.models import Job
 from jobs.worker.hosting import WorkerHost

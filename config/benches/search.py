@@ -11,11 +11,11 @@ from uuid import UUID
 from config.benches import Measured
 from config.benches.commands import command_run
 from config.benches.documentation import POSTGRESQL, require, served
-from extraction import bindings
 from extraction.models import Passage
-from extraction.points import PASSAGE
-from extraction.search import search
-from extraction.stores.base import Hit, VectorStore
+from extraction.search.search import search
+from extraction.vectors import bindings
+from extraction.vectors.points import PASSAGE
+from extraction.vectors.stores.base import Hit, VectorStore
 from jobs.control.projects import DEFAULT_PROJECT, project_named
 
 QUESTIONS = Path(__file__).with_name("postgresql_questions.json")

@@ -8,8 +8,8 @@ from django.db import OperationalError
 from django.test import Client
 
 from config import health
-from extraction import bindings
-from extraction.stores.base import StoreUnavailable
+from extraction.vectors import bindings
+from extraction.vectors.stores.base import StoreUnavailable
 from jobs.worker import hosting
 
 

@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from config import metrics
-from extraction import audit_state
-from extraction.audit_state import Progress
+from extraction.audit import audit_state
+from extraction.audit.audit_state import Progress
 from extraction.models import AuditState, VectorChange
 from jobs.models import Job, WorkItem
 from jobs.queries import gauges

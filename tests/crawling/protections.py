@@ -103,7 +103,7 @@ PROTECTIONS = [
         "A source is held by the crawl and scrape items that fetched it, never by extract items.",
         "test_storing.py::test_only_jobs_that_fetched_hold",
         Change(
-            "extraction/kind.py",
+            "extraction/work/kind.py",
             "        _mark_sources(current)\n",
             "        _mark_sources(current)\n"
             "        from crawling.models import SourceHold\n"

@@ -11,7 +11,7 @@ from crawling.sources import storing
 from crawling.web.fetch import Fetched
 from crawling.work.reading import reply_read
 from extraction.models import Extraction
-from extraction.submission import extract_submit
+from extraction.work.submission import extract_submit
 from jobs.models import Job, Project
 from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds

@@ -12,13 +12,13 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source
-from extraction import bindings
-from extraction.drain import drain_vectors
-from extraction.embedding import WordLlamaEmbedder
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
-from extraction.points import points_make, rows_load
-from extraction.stores.base import Point
-from extraction.stores.edge import EdgeStore
+from extraction.vectors import bindings
+from extraction.vectors.drain import drain_vectors
+from extraction.vectors.embedding import WordLlamaEmbedder
+from extraction.vectors.points import points_make, rows_load
+from extraction.vectors.stores.base import Point
+from extraction.vectors.stores.edge import EdgeStore
 from jobs.models import Job, Project
 
 PATIENCE_SECONDS = 20.0

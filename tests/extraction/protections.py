@@ -5,12 +5,17 @@ What the triggers protect is not listed: they live in a migration, and these run
 
 from tests.prove import Change, Protection
 
-KIND, PASSAGES, OUTBOX, ENDS = (
-    "extraction/kind.py", "extraction/passages.py", "extraction/outbox.py", "extraction/outbox_ends.py",
-)  # fmt: skip
-APPLYING, DRAIN, HYDRATION = "extraction/applying.py", "extraction/drain.py", "extraction/hydration.py"
-AUDIT, AUDIT_STATE, AUDIT_WORK = "extraction/audit.py", "extraction/audit_state.py", "extraction/audit_work.py"
-AUDIT_SLICES = "extraction/audit_slices.py"
+KIND = "extraction/work/kind.py"
+PASSAGES = "extraction/passages/passages.py"
+OUTBOX = "extraction/vectors/outbox.py"
+ENDS = "extraction/vectors/outbox_ends.py"
+APPLYING = "extraction/vectors/applying.py"
+DRAIN = "extraction/vectors/drain.py"
+HYDRATION = "extraction/search/hydration.py"
+AUDIT = "extraction/audit/audit.py"
+AUDIT_STATE = "extraction/audit/audit_state.py"
+AUDIT_WORK = "extraction/audit/audit_work.py"
+AUDIT_SLICES = "extraction/audit/audit_slices.py"
 
 
 def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
-from extraction.presets import preset, preset_names
+from extraction.schema.presets import preset, preset_names
 from jobs.models import Job, Project
 from tests.apiclient import api, problem_of
 

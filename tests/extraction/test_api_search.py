@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from extraction import bindings
-from extraction.embedding import WordLlamaEmbedder
-from extraction.stores.base import StoreUnavailable
+from extraction.vectors import bindings
+from extraction.vectors.embedding import WordLlamaEmbedder
+from extraction.vectors.stores.base import StoreUnavailable
 from jobs.models import Project
 from tests.apiclient import api, problem_of
 from tests.extraction.knowledge import drained, embedder, knowledge, store

@@ -9,13 +9,14 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from extraction import audit, bindings
-from extraction.audit import AuditReceipt
-from extraction.drain import drain_vectors
-from extraction.embedding import WordLlamaEmbedder
+from extraction.audit import audit
+from extraction.audit.audit import AuditReceipt
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
-from extraction.stores.base import Point, StoreUnavailable
-from extraction.stores.edge import EdgeStore
+from extraction.vectors import bindings
+from extraction.vectors.drain import drain_vectors
+from extraction.vectors.embedding import WordLlamaEmbedder
+from extraction.vectors.stores.base import Point, StoreUnavailable
+from extraction.vectors.stores.edge import EdgeStore
 from jobs.errors import Unavailable
 from tests.extraction.knowledge import Knowledge, TrippingStore, all_ids, changes, write_directly
 from tests.jobs.racing import Side

@@ -12,14 +12,14 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from dramatiq.middleware import Shutdown
 
-from extraction import audit, audit_slices, audit_state, audit_work
-from extraction.audit_slices import slice_serve
-from extraction.audit_state import LastAudit, Progress, last_audit
-from extraction.audit_work import AuditWork
-from extraction.drain import drain_vectors
-from extraction.embedding import WordLlamaEmbedder
+from extraction.audit import audit, audit_slices, audit_state, audit_work
+from extraction.audit.audit_slices import slice_serve
+from extraction.audit.audit_state import LastAudit, Progress, last_audit
+from extraction.audit.audit_work import AuditWork
 from extraction.models import AuditState, VectorChange
-from extraction.stores.base import Point, StoreUnavailable
+from extraction.vectors.drain import drain_vectors
+from extraction.vectors.embedding import WordLlamaEmbedder
+from extraction.vectors.stores.base import Point, StoreUnavailable
 from jobs.errors import Unavailable
 from jobs.registry import background
 from jobs.worker.hosting import WorkerHost

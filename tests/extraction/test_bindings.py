@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from extraction import bindings
-from extraction.embedding import EmbedderUnavailable, WordLlamaEmbedder
-from extraction.stores.edge import EdgeStore
-from extraction.stores.qdrant import QdrantStore
+from extraction.vectors import bindings
+from extraction.vectors.embedding import EmbedderUnavailable, WordLlamaEmbedder
+from extraction.vectors.stores.edge import EdgeStore
+from extraction.vectors.stores.qdrant import QdrantStore
 
 
 @pytest.fixture(autouse=True)

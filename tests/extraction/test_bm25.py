@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extraction.bm25 import (
+from extraction.vectors.bm25 import (
     K1,
     B,
     document_vector,

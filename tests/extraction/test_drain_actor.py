@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from extraction import actors, drain
+from extraction import actors
+from extraction.vectors import drain
 
 
 def test_a_second_drain_in_a_process_leaves_its_thread_to_others(monkeypatch: pytest.MonkeyPatch) -> None:

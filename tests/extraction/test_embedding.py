@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extraction.embedding import (
+from extraction.vectors.embedding import (
     EMBEDDERS,
     EmbedderRejected,
     EmbedderUnavailable,
@@ -71,7 +71,7 @@ def test_threads_share_one_model():
 def test_loading_leaves_the_root_logger_alone():
     script = (
         "import logging\n"
-        "from extraction.embedding import WordLlamaEmbedder\n"
+        "from extraction.vectors.embedding import WordLlamaEmbedder\n"
         "WordLlamaEmbedder().embed_texts(['a'])\n"
         "print(logging.getLogger().handlers, logging.getLogger().level)\n"
     )

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from crawling.models import Source
-from extraction import worker
-from extraction.kind import source_item, sources_selected
 from extraction.models import Extraction, SchemaVersion
-from extraction.projects import ProjectDraft, project_create, schema_save
-from extraction.submission import extract_submit
+from extraction.schema.projects import ProjectDraft, project_create, schema_save
+from extraction.work import worker
+from extraction.work.kind import source_item, sources_selected
+from extraction.work.submission import extract_submit
 from jobs.ledger import settling
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import JobRef

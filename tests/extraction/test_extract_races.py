@@ -10,11 +10,11 @@ from django.db import transaction
 
 from crawling.models import Source, SourceHold
 from crawling.sources.artifacts import SourceOwner
-from extraction import worker
-from extraction.kind import Extract
 from extraction.models import Extraction
-from extraction.projects import ProjectDraft, project_create
-from extraction.submission import extract_submit
+from extraction.schema.projects import ProjectDraft, project_create
+from extraction.work import worker
+from extraction.work.kind import Extract
+from extraction.work.submission import extract_submit
 from jobs.ledger import settling
 from jobs.ledger.ledger import items_claim
 from jobs.models import Job, Project, WorkItem

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source, SourceContent
-from extraction.projects import ProjectDraft, project_create
-from extraction.submission import extract_submit
+from extraction.schema.projects import ProjectDraft, project_create
+from extraction.work.submission import extract_submit
 from jobs.errors import Invalid, NotFound
 from jobs.models import Job, Project, WorkItem
 from tests.extraction.extracting import SCHEMA

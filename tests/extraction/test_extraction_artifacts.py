@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crawling.models import Source
-from extraction.artifacts import ExtractionOwner
 from extraction.models import Extraction, VectorChange
+from extraction.owners.artifacts import ExtractionOwner
 from jobs.models import Job
 from tests.extraction.knowledge import Knowledge
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extraction.fusion import zscore_sum
-from extraction.stores.base import Hit
+from extraction.search.fusion import zscore_sum
+from extraction.vectors.stores.base import Hit
 
 scores = st.floats(-1e6, 1e6)
 hit_lists = st.dictionaries(st.integers(0, 40), scores, max_size=30).map(

@@ -9,12 +9,12 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from crawling.models import Source
-from extraction import applying, bindings, outbox
-from extraction.drain import drain, drain_once, drain_vectors
-from extraction.embedding import EmbedderRejected, EmbedderUnavailable, WordLlamaEmbedder
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
-from extraction.stores.base import StoreRejected, StoreUnavailable
-from extraction.vector_owner import VectorOwner
+from extraction.vectors import applying, bindings, outbox
+from extraction.vectors.drain import drain, drain_once, drain_vectors
+from extraction.vectors.embedding import EmbedderRejected, EmbedderUnavailable, WordLlamaEmbedder
+from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
+from extraction.vectors.vector_owner import VectorOwner
 from jobs.errors import Unavailable
 from tests.extraction.knowledge import (
     Knowledge,

@@ -9,7 +9,7 @@ from crawling.models import SourceContent
 from crawling.sources.artifacts import SourceOwner
 from crawling.sources.dependants import PageText
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.passages import SourceKnowledge
+from extraction.passages.passages import SourceKnowledge
 from jobs.models import Project
 from jobs.registry.kinds import JobRef
 from tests.crawling.driving import html

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from extraction.availability import availability_named, is_only_availability
+from extraction.cascade.product.product_markup import ProductMarkup
 from extraction.errors import NotApplicable
-from extraction.evidence import verify
-from extraction.extractors.product_markup import ProductMarkup
-from extraction.page import PageInput
-from extraction.presets import preset
+from extraction.evidence.evidence import verify
+from extraction.evidence.page import PageInput
+from extraction.schema.presets import preset
+from extraction.values.availability import availability_named, is_only_availability
 
 GROUP = preset("products").schema.group("product")
 URL = "https://shop.example/mug"

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
+from extraction.cascade.extractors.base import Dropped, Found
+from extraction.cascade.extractors.schema_org import SchemaOrg
 from extraction.errors import NotApplicable
-from extraction.evidence import verify
-from extraction.extractors.base import Dropped, Found
-from extraction.extractors.json_repair import BrokenJson, load_json
-from extraction.extractors.schema_org import SchemaOrg
-from extraction.page import PageInput
-from extraction.presets import preset
+from extraction.evidence.evidence import verify
+from extraction.evidence.json_repair import BrokenJson, load_json
+from extraction.evidence.page import PageInput
+from extraction.schema.presets import preset
 
 PRODUCTS = preset("products").schema
 URL = "https://shop.example/mugs/blue-mug"

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawling.models import Source
-from extraction import bindings
-from extraction.embedding import EmbedderUnavailable
-from extraction.hydration import has_data
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.points import extraction_text, passage_text
-from extraction.search import SearchPage, search
-from extraction.snippets import snippet_make
-from extraction.stores.base import StoreUnavailable
+from extraction.search.hydration import has_data
+from extraction.search.search import SearchPage, search
+from extraction.search.snippets import snippet_make
+from extraction.vectors import bindings
+from extraction.vectors.embedding import EmbedderUnavailable
+from extraction.vectors.points import extraction_text, passage_text
+from extraction.vectors.stores.base import StoreUnavailable
 from jobs.errors import Invalid, Unavailable
 from jobs.models import Project
 from tests.extraction.knowledge import Knowledge, TrippingStore

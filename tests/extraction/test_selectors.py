@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from extraction.cascade.extractors.base import Dropped, Found
+from extraction.cascade.extractors.selectors import Selectors
 from extraction.errors import NotApplicable, SchemaInvalid
-from extraction.evidence import verify
-from extraction.extractors.base import Dropped, Found
-from extraction.extractors.selectors import Selectors
-from extraction.page import PageInput
-from extraction.schema import FieldGroup
-from extraction.selecting import compile_selector
+from extraction.evidence.evidence import verify
+from extraction.evidence.page import PageInput
+from extraction.schema.schema import FieldGroup
+from extraction.schema.selecting import compile_selector
 
 HTML = """<html lang="de"><body><h1> Blue
   <b>mug</b><script>no()</script></h1><!-- x -->

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from extraction.stores.base import Point, SearchFilter, StoreBusy, StoreRejected, StoreUnavailable, conditions
-from extraction.stores.edge import EdgeStore, optimize
-from extraction.stores.qdrant import QdrantStore
+from extraction.vectors.stores.base import Point, SearchFilter, StoreBusy, StoreRejected, StoreUnavailable, conditions
+from extraction.vectors.stores.edge import EdgeStore, optimize
+from extraction.vectors.stores.qdrant import QdrantStore
 
 DIMENSION = 8
 PROJECT, OTHER_PROJECT = UUID(int=1001), UUID(int=1002)

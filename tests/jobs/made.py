@@ -7,11 +7,11 @@ from crawling.models import Source, SourceContent, SourceHold
 from crawling.web.fetch import Fetched
 from crawling.work.items import page_item
 from crawling.work.reading import reply_read
-from extraction import bindings
-from extraction.cascade import GroupResult
-from extraction.drain import drain_vectors
+from extraction.cascade.cascade import GroupResult
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
-from extraction.writes import ExtractionWrite
+from extraction.vectors import bindings
+from extraction.vectors.drain import drain_vectors
+from extraction.work.writes import ExtractionWrite
 from jobs.control import ending, finishing, lifecycle, removal
 from jobs.ledger import ledger, settling
 from jobs.models import Job, JobEvent, Lane, Project, WorkItem

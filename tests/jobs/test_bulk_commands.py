@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from extraction.drain import drain_vectors
+from extraction.vectors.drain import drain_vectors
 from jobs.control import bulk, finishing, removal
 from jobs.models import Job, JobEvent, Lane, Project
 from jobs.states import JobStatus

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from extraction import outbox
-from extraction.drain import drain_vectors
 from extraction.models import VectorChange
+from extraction.vectors import outbox
+from extraction.vectors.drain import drain_vectors
 from jobs import actors
 from jobs.control import ending, finishing, lifecycle, removal, retrying
 from jobs.errors import Conflict

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source
-from extraction import audit
+from extraction.audit import audit
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.search import search
+from extraction.search.search import search
 from jobs.control import ending, finishing, removal
 from jobs.errors import Conflict, NotFound
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id

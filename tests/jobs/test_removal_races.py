@@ -11,11 +11,11 @@ from django.db import transaction
 from crawling.models import Source, SourceHold
 from crawling.sources.artifacts import SourceOwner
 from crawling.work.items import page_item
-from extraction import bindings, outbox
-from extraction.drain import drain_once
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.stores.base import StoreUnavailable
-from extraction.vector_owner import VectorOwner
+from extraction.vectors import bindings, outbox
+from extraction.vectors.drain import drain_once
+from extraction.vectors.stores.base import StoreUnavailable
+from extraction.vectors.vector_owner import VectorOwner
 from jobs.control import ending, finishing, removal
 from jobs.control.finishing import StillThere
 from jobs.errors import Unavailable
@@ -269,8 +269,8 @@ def test_an_extraction_of_a_page_that_goes_meanwhile_is_skipped(project: Project
     cleaned_up(made)
     job = Job.objects.create(project=project, kind="extract", payload=made.payload)
     Job.objects.filter(pk=job.pk).update(**status_fields(JobStatus.RUNNING))
-    from extraction.kind import source_item
-    from extraction.writes import ExtractionWrite
+    from extraction.work.kind import source_item
+    from extraction.work.writes import ExtractionWrite
     from jobs.registry import kinds
 
     source = Source.objects.get()

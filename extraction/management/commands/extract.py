@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from extraction.submission import extract_submit
+from extraction.work.submission import extract_submit
 from jobs.cli.job_command import JobCommand
 from jobs.control import projects
 

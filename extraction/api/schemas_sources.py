@@ -1,0 +1,184 @@
+"""Shapes of requests and replies about sources, extractions and search."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from crawling.models import SOURCE_STATUSES
+from extraction.search.search import MAX_LIMIT
+from jobs.api.schemas import GroupName, JsonObject, Offset, Reply, RequestBody
+from jobs.states import JobStatus
+
+MAX_ROWS = 1000
+MAX_SOURCE_IDS = 10_000
+MAX_NAMES = 1000
+
+Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+Groups = Annotated[list[GroupName], Field(max_length=MAX_NAMES)]
+FieldGroupName = Annotated[str, Field(max_length=100)]
+
+SourceStatus = StrEnum("SourceStatus", {status.upper(): status for status in SOURCE_STATUSES})  # type: ignore[misc]
+
+
+class SourceFilters(BaseModel):
+    """Which sources to list, in the order of their making."""
+
+    source_group: GroupName | None = None
+    status: SourceStatus | None = None
+    source_type: Annotated[str, Field(max_length=20)] | None = None
+    limit: Rows = 100
+    offset: Offset = 0
+
+
+class SourceOut(Reply):
+    """One page of the web that a project knows."""
+
+    id: UUID
+    uri: str = Field(validation_alias="url")
+    source_group: str
+    source_type: str
+    title: str
+    status: str
+    created_at: datetime
+    fetched_at: datetime | None
+    gone_at: datetime | None
+    language: str
+    http_status: int
+
+
+class SourceList(Reply):
+    """One page of sources; `total` counts all that match."""
+
+    sources: list[SourceOut]
+    total: int
+    limit: int
+    offset: int
+
+
+class StatusCount(Reply):
+    """How many sources have a status."""
+
+    status: str
+    count: int
+
+
+class GroupCount(Reply):
+    """How many sources belong to a source group."""
+
+    source_group: str
+    count: int
+
+
+class SummaryOut(Reply):
+    """How many sources a project has."""
+
+    total_sources: int
+    by_status: list[StatusCount]
+    by_source_group: list[GroupCount]
+
+
+class ExtractIn(RequestBody):
+    """What to extract from; everything may be null or left out, as may the body: then it is what is not yet done."""
+
+    source_ids: Annotated[list[UUID], Field(max_length=MAX_SOURCE_IDS)] | None = None
+    force: bool | None = Field(None, description="True: also from sources done with the present schema.")
+    source_groups: Groups | None = None
+    field_groups: Annotated[list[FieldGroupName], Field(max_length=MAX_NAMES)] | None = None
+
+
+class ExtractStarted(Reply):
+    """An extraction that was accepted."""
+
+    job_id: UUID
+    status: JobStatus
+    source_count: int
+    project_id: UUID
+    warnings: list[str]
+
+
+class ExtractionFilters(BaseModel):
+    """Which extractions to list, in the order of their making."""
+
+    source_id: UUID | None = None
+    extraction_type: FieldGroupName | None = Field(None, description="A field group of the schema.")
+    source_group: GroupName | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    limit: Rows = 100
+    offset: Offset = 0
+
+
+class ExtractionOut(Reply):
+    """One thing found in a source: its values, and the evidence of each."""
+
+    id: UUID
+    source_id: UUID
+    data: JsonObject
+    extraction_type: str
+    source_group: str
+    confidence: float
+    extracted_at: datetime
+    created_at: datetime
+    source_uri: str
+    entity_index: int
+    evidence: JsonObject
+    ungrounded: list[str] = Field(description="Fields whose value has no evidence in the source.")
+    schema_version: int
+
+
+class ExtractionList(Reply):
+    """One page of extractions; `total` counts all that match."""
+
+    extractions: list[ExtractionOut]
+    total: int
+    limit: int
+    offset: int
+
+
+class SearchIn(RequestBody):
+    """What to look for; everything but the query may be null or left out."""
+
+    query: Annotated[str, Field(max_length=10_000)]
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = Field(None, description="None: 10.")
+    source_groups: Groups | None = None
+    filters: JsonObject | None = Field(None, description="Field → value, or list of values, of an extraction's data.")
+    field_groups: Annotated[list[FieldGroupName], Field(max_length=MAX_NAMES)] | None = None
+    languages: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=MAX_NAMES)] | None = None
+    kinds: Annotated[list[str], Field(max_length=2)] | None = Field(None, description="extraction, passage.")
+
+
+class Segment(Reply):
+    """A piece of plain text, and whether a word of the query is in it."""
+
+    text: str
+    is_match: bool
+
+
+class SearchHitOut(Reply):
+    """A hit: an extraction, or a passage, whose data is its text and its headings."""
+
+    extraction_id: UUID | None
+    passage_id: UUID | None
+    kind: str
+    score: float
+    data: JsonObject
+    evidence: JsonObject
+    field_group: str | None
+    confidence: float | None
+    source_id: UUID
+    source_uri: str
+    source_title: str
+    source_group: str
+    language: str
+    snippet: list[Segment]
+
+
+class SearchOut(Reply):
+    """The best hits, best first. `total`: how many answered among those looked at, at least as many."""
+
+    results: list[SearchHitOut]
+    query: str
+    total: int
+    warnings: list[str]

@@ -1,1 +1,0 @@
-"""Extractors: each turns one kind of evidence on a page into typed values; the cascade orders them."""

@@ -1,0 +1,108 @@
+"""Projects and their schemas: creating, changing, finding."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from extraction.errors import SchemaInvalid
+from extraction.models import Extraction, SchemaVersion
+from extraction.schema.presets import DEFAULT_PRESET, preset
+from extraction.schema.schema import ExtractionSchema
+from jobs.control.projects import project_require
+from jobs.errors import Conflict, Invalid
+from jobs.models import Project
+from jobs.postgres.storable import storable, storable_text
+
+MAX_NAME_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDraft:
+    """What a new project is made of; without a schema it gets the preset `default`."""
+
+    name: str
+    description: str = ""
+    extraction_schema: dict[str, Any] | None = None
+    source_config: dict[str, Any] = field(default_factory=dict)
+    entity_types: list[dict[str, Any]] | None = None
+    prompt_templates: dict[str, Any] = field(default_factory=dict)
+    is_template: bool = False
+
+
+def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
+    """Create a project with version 1 of its schema; return its id. Raises: Invalid, Conflict (name_taken)."""
+    name = storable_text(draft.name).strip()
+    if not name or len(name) > MAX_NAME_CHARACTERS:
+        raise Invalid(f"Give the project a name of 1 to {MAX_NAME_CHARACTERS} characters.")
+    schema = schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
+    entity_types = draft.entity_types
+    if entity_types is None:
+        entity_types = [] if draft.extraction_schema else list(preset(DEFAULT_PRESET).entity_types)
+    try:
+        with transaction.atomic():
+            project = Project.objects.create(
+                name=name,
+                description=storable_text(draft.description),
+                source_config=storable(draft.source_config),
+                entity_types=storable(entity_types),
+                prompt_templates=storable(draft.prompt_templates),
+                is_template=draft.is_template,
+            )
+            SchemaVersion.objects.create(
+                project=project, number=1, schema=storable(schema.to_json()), created_by_id=actor_id
+            )
+    except IntegrityError as error:
+        if not Project.objects.filter(name=name).exists():
+            raise
+        raise Conflict(
+            f"There is already a project called {name!r}; use that one or choose another name.",
+            code="name_taken",
+        ) from error
+    return project.pk
+
+
+def schema_parsed(raw: Any) -> ExtractionSchema:
+    """Return the checked schema. Raises: Invalid (code schema_invalid), with the place and the remedy."""
+    try:
+        return ExtractionSchema.parse(raw)
+    except SchemaInvalid as error:
+        raise Invalid(error.detail, code="schema_invalid") from error
+
+
+def schema_current(project_id: UUID) -> SchemaVersion:
+    """Return the newest schema version of the project; one that was given none has the preset `default`.
+
+    Raises: NotFound.
+    """
+    version = SchemaVersion.objects.filter(project_id=project_id).order_by("-number").first()
+    if version is not None:
+        return version
+    project_require(project_id)
+    schema = preset(DEFAULT_PRESET).schema.to_json()
+    return SchemaVersion.objects.get_or_create(project_id=project_id, number=1, defaults={"schema": schema})[0]
+
+
+def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: int | None = None) -> SchemaVersion:
+    """Store a changed schema as a new version; an equal one changes nothing. Returns the current version.
+
+    Raises: NotFound; Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not
+    `force`.
+    """
+    schema = storable(schema_parsed(raw).to_json())
+    with transaction.atomic():
+        if Project.objects.select_for_update(no_key=True).filter(pk=project_id).first() is None:
+            project_require(project_id)
+        current = schema_current(project_id)
+        if current.schema == schema:
+            return current
+        if not force and Extraction.objects.filter(project_id=project_id).exists():
+            raise Conflict(
+                "Extractions made with the present schema exist. Repeat with force=true to change it; they keep"
+                " their version, can be listed as stale, and are replaced by the next extraction.",
+                code="schema_in_use",
+            )
+        return SchemaVersion.objects.create(
+            project_id=project_id, number=current.number + 1, schema=schema, created_by_id=actor_id
+        )
