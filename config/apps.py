@@ -15,4 +15,4 @@ class QuarryAdminConfig(admin_apps.AdminConfig):
     """Django's admin, with our site as the default one."""
 
     default = False  # of this module; it is named in INSTALLED_APPS
-    default_site = "config.admin_site.QuarryAdminSite"
+    default_site = "config.site.admin_site.QuarryAdminSite"

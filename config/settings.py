@@ -1,10 +1,10 @@
-"""Django's settings. What comes from outside is checked in `config.env`; code reads `settings.QUARRY`."""
+"""Django's settings. What comes from outside is checked in `config.environment.env`; code reads `settings.QUARRY`."""
 
 from typing import Final
 
-from config.env import CHECKOUT, database_settings, load_environment
+from config.environment.env import CHECKOUT, database_settings, load_environment
+from config.environment.secret_key import stored_secret_key
 from config.logging import logging_settings
-from config.secret_key import stored_secret_key
 
 QUARRY: Final = load_environment()
 
@@ -29,7 +29,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "config.security.ContentSecurityPolicyMiddleware",
+    "config.web.security.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -99,7 +99,9 @@ LOGGING = logging_settings(QUARRY.log_level)
 # AdminMiddleware is left out on purpose: it costs 14 SQL statements per message. Retries stays, though no actor
 # retries: without it failures would be marked done.
 DRAMATIQ_BROKER = {
-    "BROKER": "dramatiq.brokers.rabbitmq.RabbitmqBroker" if QUARRY.broker_url else "config.broker.InProcessBroker",
+    "BROKER": "dramatiq.brokers.rabbitmq.RabbitmqBroker"
+    if QUARRY.broker_url
+    else "config.messages.broker.InProcessBroker",
     "OPTIONS": {"url": QUARRY.broker_url, "confirm_delivery": True} if QUARRY.broker_url else {},
     "MIDDLEWARE": [
         "dramatiq.middleware.AgeLimit",
@@ -109,7 +111,7 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.Retries",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
         # The embedded profile's workers have a clock of their own, in `jobs.worker.hosting`.
-        *(["config.healing_clock.HealingClock"] if QUARRY.broker_url else []),
+        *(["config.messages.healing_clock.HealingClock"] if QUARRY.broker_url else []),
     ],
 }
 DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]  # for `rundramatiq`, the workers of the distributed profile

@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from config.api import api_urls, no_such_path
-from config.health import health, readyz
-from config.metrics import metrics
+from config.operate.health import health, readyz
+from config.operate.metrics import metrics
+from config.web.api import api_urls, no_such_path
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
@@ -18,4 +18,4 @@ urlpatterns = [
     re_path(r"^api(?:/|$)", no_such_path),
 ]
 
-handler400 = "config.api.bad_request"
+handler400 = "config.web.api.bad_request"

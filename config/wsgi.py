@@ -12,7 +12,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.wsgi import get_wsgi_application
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from config.security import set_security_headers
+from config.web.security import set_security_headers
 
 _MAX_AGE_SECONDS = 3600
 

@@ -1,6 +1,6 @@
 """Errors a caller can act on. Each carries a stable `code` and a `detail` that says what to do next.
 
-Only `config/problems.py` turns them into HTTP answers, and only commands turn them into exit codes.
+Only `config/web/problems.py` turns them into HTTP answers, and only commands turn them into exit codes.
 """
 
 from typing import Any

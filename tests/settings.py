@@ -5,7 +5,7 @@ Only DATABASE_URL is heeded, when it is set in the environment itself: then the 
 
 import os
 
-from config.env import CHECKOUT, VARIABLES
+from config.environment.env import CHECKOUT, VARIABLES
 
 # Each process of a parallel run has a home, and so a server, of its own.
 TEST_HOME = CHECKOUT / ".quarry" / "-".join(filter(None, ("test", os.environ.get("PYTEST_XDIST_WORKER"))))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from config.env import CHECKOUT
+from config.environment.env import CHECKOUT
 
 #: Says in JSON what it found, then keeps the server in use until its input ends.
 USER_CODE = """

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import escape
 
-from config import admin_site, dashboard
+from config.site import admin_site, dashboard
 from extraction.audit.audit_state import LastAudit
 from jobs.models import Job, Lane, Project, WorkItem
 

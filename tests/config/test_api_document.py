@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from config.api import api as quarry_api
+from config.web.api import api as quarry_api
 from tests.apiclient import PREFIX, Api, api, api_of, problem_of
 
 __all__ = ["api", "api_of"]

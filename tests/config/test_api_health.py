@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from config import health
+from config.operate import health
 from extraction.vectors import bindings
 from extraction.vectors.stores.base import StoreUnavailable
 from jobs.worker import hosting

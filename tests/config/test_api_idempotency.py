@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config.api import api as quarry_api
+from config.web.api import api as quarry_api
 from crawling.models import Source, SourceContent
 from jobs.api import creating, idempotency
 from jobs.api.idempotency import KeyedRequest, StoredReply, keys_expire

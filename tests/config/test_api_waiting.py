@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 
-from config.serving import WEB_THREADS, web_server
+from config.operate.serving import WEB_THREADS, web_server
 from jobs.api import waiting
 from jobs.control.finishing import removal_finish
 from jobs.models import Job

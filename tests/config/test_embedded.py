@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config.env import CHECKOUT
+from config.environment.env import CHECKOUT
 from tests.config.embedded_home import Home, answer, eventually, is_alive, server_processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")

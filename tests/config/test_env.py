@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.env import CHECKOUT, VARIABLES, database_settings, read_env_file, read_environment
-from config.secret_key import stored_secret_key
+from config.environment.env import CHECKOUT, VARIABLES, database_settings, read_env_file, read_environment
+from config.environment.secret_key import stored_secret_key
 
 SECRETS = [variable.name for variable in VARIABLES if variable.is_secret]
 
@@ -192,7 +192,7 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
 
 def test_processes_that_start_together_get_one_secret_key(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from config.secret_key import stored_secret_key\n"
+        "import sys; from pathlib import Path; from config.environment.secret_key import stored_secret_key\n"
         "print('here', flush=True); sys.stdin.readline()\n"
         "print(stored_secret_key(Path(sys.argv[1])), end='')"
     )
@@ -231,5 +231,5 @@ def test_only_one_module_reads_the_environment():
     }
     # The bootstrap runs before there is an environment to import anything from; the others read no setting, they
     # hand the environment on to a process of their own.
-    hand_on = {"config/own_home.py", "config/benches/chaos_unfenced.py"}
-    assert readers - {"config/bootstrap.py"} - hand_on == {"config/env.py"}
+    hand_on = {"config/demo/own_home.py", "config/benches/chaos/unfenced.py"}
+    assert readers - {"config/bootstrap.py"} - hand_on == {"config/environment/env.py"}

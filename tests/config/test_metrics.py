@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from config import metrics
+from config.operate import metrics
 from extraction.audit import audit_state
 from extraction.audit.audit_state import Progress
 from extraction.models import AuditState, VectorChange

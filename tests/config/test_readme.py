@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.env import CHECKOUT, VARIABLES
+from config.environment.env import CHECKOUT, VARIABLES
 
 README = (CHECKOUT / "README.md").read_text()
 COMMANDS = sorted(

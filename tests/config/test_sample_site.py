@@ -14,8 +14,8 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from selectolax.lexbor import LexborHTMLParser as Tree
 
-from config.sample_site import Outcome, SampleSite
-from config.sample_site.manifest import LARGE_PATH, SITEMAP_ONLY_PATH, SLOW_PATH
+from config.demo.sample_site import Outcome, SampleSite
+from config.demo.sample_site.manifest import LARGE_PATH, SITEMAP_ONLY_PATH, SLOW_PATH
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 

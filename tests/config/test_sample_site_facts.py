@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from selectolax.lexbor import LexborHTMLParser as Tree
 
-from config.sample_site import Outcome, SampleSite
+from config.demo.sample_site import Outcome, SampleSite
 
 CURRENCY_SIGNS = {"GBP": "£", "EUR": "€"}
 AVAILABILITY_WORDS = {

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config.sample_site import SampleSite
-from config.sample_site.manifest import LARGE_PATH, SLOW_PATH
+from config.demo.sample_site import SampleSite
+from config.demo.sample_site.manifest import LARGE_PATH, SLOW_PATH
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from config.logging import JsonFormatter
-from config.security import CONTENT_SECURITY_POLICY
+from config.web.security import CONTENT_SECURITY_POLICY
 from config.wsgi import application
 
 # Django closes old connections at the start of a request: without the right to, a test fails if an earlier one left

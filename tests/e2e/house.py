@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from config.embedded.state import RunningServer, read_note
-from config.env import CHECKOUT, VARIABLES
+from config.environment.env import CHECKOUT, VARIABLES
 from tests.config.embedded_home import Home, eventually, is_alive
 
 STOP_SECONDS = 60

@@ -14,8 +14,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from config.env import CHECKOUT
-from config.sample_site import SampleSite
+from config.demo.sample_site import SampleSite
+from config.environment.env import CHECKOUT
 from tests.e2e.house import House, Up
 from tests.e2e.sites import quarry_site
 from tests.webserver import serve

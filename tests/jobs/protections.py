@@ -484,7 +484,7 @@ PROTECTIONS = [
         "rest-same-sentence",
         "REST passes on the sentence that says what to do next.",
         "test_matrix_rest.py::test_every_request_in_every_situation",
-        Change("config/problems.py", "detail=error.detail, title=title", "detail=title, title=title"),
+        Change("config/web/problems.py", "detail=error.detail, title=title", "detail=title, title=title"),
     ),
     rule(
         "rest-waits-for-the-end",

@@ -15,7 +15,7 @@ from django_dramatiq.middleware import DbConnectionsMiddleware
 from dramatiq.middleware import Callbacks, ShutdownNotifications, TimeLimit
 
 import jobs.actors
-from config.broker import InProcessBroker
+from config.messages.broker import InProcessBroker
 from extraction.actors import drain_vectors
 from extraction.models import Passage
 from jobs.cli import removal_command

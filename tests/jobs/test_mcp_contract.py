@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from config.api import api
+from config.web.api import api
 from jobs.mcp.client import Connection, QuarryClient
 from jobs.mcp.server import server_build
 from tests.jobs.rest_server import Answer, Seen, rest_server

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandParser
 
-from config import own_home
 from config.benches import BENCHES, OPTIONS, bench_check, bench_run
+from config.demo import own_home
 from jobs.cli.commands import EXIT_FAILED, QuarryCommand
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # as in `up`

@@ -13,9 +13,9 @@ from django.core.management.base import CommandParser
 from rich.markup import escape
 from rich.table import Table
 
-from config import own_home
-from config.accounts import ADMIN_NAME, admin_ensure
-from config.serving import PortBusy, web_server
+from config.demo import own_home
+from config.demo.accounts import ADMIN_NAME, admin_ensure
+from config.operate.serving import PortBusy, web_server
 from extraction.management.commands.search import show_hits
 from jobs.cli.commands import QuarryCommand
 from jobs.cli.job_command import summary_lines
@@ -38,7 +38,7 @@ class Command(QuarryCommand):
         return self._demonstrate(**options)
 
     def _demonstrate(self, **options: Any) -> int:
-        from config import demonstration
+        from config.demo import demonstration
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         sys.setswitchinterval(0.0005)

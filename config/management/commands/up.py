@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandParser
 
-from config.accounts import ADMIN_NAME, admin_ensure
-from config.serving import web_server
+from config.demo.accounts import ADMIN_NAME, admin_ensure
+from config.operate.serving import web_server
 from jobs.cli.commands import QuarryCommand
 from jobs.errors import Conflict
 from jobs.worker.hosting import WorkerBusy, WorkerHost

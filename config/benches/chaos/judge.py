@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from config.benches.chaos_acts import Chaos, late_writes_expire
+from config.benches.chaos.acts import Chaos, late_writes_expire
 from extraction.audit.audit import audit
 from extraction.vectors import bindings
 from jobs.ledger import ledger

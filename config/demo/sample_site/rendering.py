@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from config.sample_site.calibration_log import table_rows
-from config.sample_site.manifest import DUPLICATE_PATH, DUPLICATED_PATH, LARGE_PATH
+from config.demo.sample_site.calibration_log import table_rows
+from config.demo.sample_site.manifest import DUPLICATE_PATH, DUPLICATED_PATH, LARGE_PATH
 
 PAGES = Path(__file__).parent / "pages"
 ASSETS_MODIFIED = datetime(2024, 1, 8, tzinfo=UTC)

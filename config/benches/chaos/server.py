@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from config.accounts import ADMIN_NAME
 from config.benches.commands import CommandFailed, command_run
-from config.own_home import clean_environment
+from config.demo.accounts import ADMIN_NAME
+from config.demo.own_home import clean_environment
 
 STOP_SECONDS = 60.0
 ASK_SECONDS = 30.0

@@ -8,7 +8,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from config import dashboard
+from config.site import dashboard
 from jobs.models import Job
 from jobs.states import JobStatus
 

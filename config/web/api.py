@@ -10,9 +10,9 @@ from django.views import defaults
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from config import problems
-from config.parsing import BoundedParser
-from config.serving import WEB_THREADS
+from config.operate.serving import WEB_THREADS
+from config.web import problems
+from config.web.parsing import BoundedParser
 from crawling.api.api import router as crawling_router
 from crawling.api.api_cancel import router as cancel_router
 from extraction.api.api import ROUTERS as PROJECT_ROUTERS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.embedded import locks
-from config.env import CHECKOUT, VARIABLES
+from config.environment.env import CHECKOUT, VARIABLES
 from jobs.errors import Conflict
 
 STOP_SECONDS = 30.0

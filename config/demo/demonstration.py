@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from config.sample_site import SampleSite
+from config.demo.sample_site import SampleSite
 from crawling.models import Source
 from crawling.work.submission import CrawlOptions, crawl_submit
 from extraction.models import Extraction, Passage

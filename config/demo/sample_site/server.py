@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from config.sample_site.expected import manifest
-from config.sample_site.manifest import LARGE_PATH, REDIRECT_PATH, REDIRECT_TARGET, SLOW_PATH, Manifest
-from config.sample_site.rendering import Document, documents, large_document, not_found_document
+from config.demo.sample_site.expected import manifest
+from config.demo.sample_site.manifest import LARGE_PATH, REDIRECT_PATH, REDIRECT_TARGET, SLOW_PATH, Manifest
+from config.demo.sample_site.rendering import Document, documents, large_document, not_found_document
 
 REMEMBERED_REQUESTS = 50_000
 IDLE_SECONDS = 30

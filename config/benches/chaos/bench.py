@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from config.benches import Measured
-from config.benches.chaos_acts import (
+from config.benches.chaos.acts import (
     NEIGHBOUR_PAGES,
     Chaos,
     act_do,
@@ -15,10 +15,10 @@ from config.benches.chaos_acts import (
     kill_and_restart,
     passages_delete_by_hand,
 )
-from config.benches.chaos_judge import Verdict, judge, quiet_await
-from config.benches.chaos_sabotage import sabotage_begin, sabotage_check, server_words
-from config.benches.chaos_server import Server
-from config.benches.chaos_site import chaos_site
+from config.benches.chaos.judge import Verdict, judge, quiet_await
+from config.benches.chaos.sabotage import sabotage_begin, sabotage_check, server_words
+from config.benches.chaos.server import Server
+from config.benches.chaos.site import chaos_site
 from jobs.models import JobEvent
 
 ACTS_BEFORE_KILL = 3

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from config.env_checks import (
+from config.environment.env_checks import (
     Network,
     check_companions,
     checked_choice,
@@ -26,7 +26,7 @@ from config.env_checks import (
     comma_separated,
 )
 
-CHECKOUT: Final = Path(__file__).resolve().parent.parent
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 
 #: What EMBEDDER may name; `openai` stands for any endpoint that speaks its protocol.
 EMBEDDERS: Final = ("wordllama", "fastembed", "openai")
@@ -119,7 +119,7 @@ class Environment:
 def read_environment(environ: Mapping[str, str]) -> Environment:
     """Return the checked environment.
 
-    An empty value counts as unset. `secret_key` may be empty: see `config.secret_key`.
+    An empty value counts as unset. `secret_key` may be empty: see `config.environment.secret_key`.
     Raises: ImproperlyConfigured, saying which variable is wrong and what to do.
     """
     text = _texts(environ)

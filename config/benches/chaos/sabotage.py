@@ -18,7 +18,7 @@ def sabotage_check(name: str) -> None:
 def server_words(sabotage: str) -> list[str]:
     """Return the words that start `manage.py`, for `fence` in a process that settles without looking at leases."""
     words = command_line()
-    return [words[0], "-m", "config.benches.chaos_unfenced"] if sabotage == "fence" else words
+    return [words[0], "-m", "config.benches.chaos.unfenced"] if sabotage == "fence" else words
 
 
 def sabotage_begin(name: str) -> None:

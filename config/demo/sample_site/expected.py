@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from config.sample_site.manifest import (
+from config.demo.sample_site.manifest import (
     DRAWING_PATH,
     DUPLICATE_PATH,
     DUPLICATED_PATH,

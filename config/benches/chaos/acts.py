@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from config.benches.chaos_server import Server
-from config.benches.chaos_site import ChaosSite
+from config.benches.chaos.server import Server
+from config.benches.chaos.site import ChaosSite
 from config.benches.commands import CommandFailed
 from extraction.models import Passage
 from extraction.vectors.bindings import vectors_folder
