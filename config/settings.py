@@ -110,7 +110,7 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.Callbacks",
         "dramatiq.middleware.Retries",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
-        # The embedded profile's workers have a clock of their own, in `jobs.worker.hosting`.
+        # The embedded profile's workers have a clock of their own, in `jobs.worker.host`.
         *(["config.messages.healing_clock.HealingClock"] if QUARRY.broker_url else []),
     ],
 }

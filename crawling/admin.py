@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString
 from crawling.models import Host, Source, SourceContent
 from jobs.models import Lane
 from jobs.registry.kinds import HOST_LANE
-from jobs.staff import admin_cells
-from jobs.staff.admin_tables import BigTableAdmin, ProjectFilter, QuarryAdmin
+from jobs.staff import cells
+from jobs.staff.tables import BigTableAdmin, ProjectFilter, QuarryAdmin
 
 TEXT_SHOWN_CHARACTERS = 20_000
 ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
@@ -81,7 +81,7 @@ class SourceAdmin(BigTableAdmin):
     @admin.display(description="Source")
     def page(self, source: Source) -> SafeString:
         """Return the title, linked, above the address."""
-        link = admin_cells.link_to(source, source.title or source.url)
+        link = cells.link_to(source, source.title or source.url)
         return format_html('<span class="name">{}</span><span class="key small quiet">{}</span>', link, source.url)
 
     @admin.display(description="Address")
@@ -95,7 +95,7 @@ class SourceAdmin(BigTableAdmin):
     def status_badge(self, source: Source) -> SafeString:
         """Return the status, and whether the page is gone from its site."""
         gone = format_html(' <span class="badge badge-plain">{}</span>', "gone") if source.gone_at else ""
-        return format_html("{}{}", admin_cells.badge(source.status), gone)
+        return format_html("{}{}", cells.badge(source.status), gone)
 
     @admin.display(description="Size")
     def size(self, source: Source) -> str:
@@ -115,7 +115,7 @@ class SourceAdmin(BigTableAdmin):
     def headers(self, source: Source) -> SafeString:
         """Return the response headers as they came."""
         found = SourceContent.objects.filter(pk=source.pk).values_list("headers", flat=True).first()
-        return admin_cells.pretty(found or {})
+        return cells.pretty(found or {})
 
     @admin.display(description="Made of it")
     def made_of_it(self, source: Source) -> SafeString:

@@ -9,7 +9,7 @@ class CrawlingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from crawling.sources.artifacts import SourceOwner
+        from crawling.sources.owner import SourceOwner
         from crawling.work.kind import Crawl, Scrape
         from jobs.registry import kinds, owners
 

@@ -33,10 +33,10 @@ def drain_vectors() -> None:
 @dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, max_age=600_000, notify_shutdown=True)  # ms
 def audit_slice() -> None:
     """Go on with the background audit, if one is due, for as long as a slice of work lasts."""
-    from extraction.audit import audit_slices
+    from extraction.audit import slices
 
     try:
-        if audit_slices.slice_run():
+        if slices.slice_run():
             audit_slice.send()
     except Shutdown:
         log.info("audit_stopped_by_shutdown")

@@ -10,17 +10,17 @@ class ExtractionConfig(AppConfig):
 
     def ready(self) -> None:
         from crawling.sources import dependants
-        from extraction.audit.audit_work import AuditWork
-        from extraction.owners.artifacts import ExtractionOwner
-        from extraction.passages.passages import SourceKnowledge
+        from extraction.audit.work import AuditWork
+        from extraction.owners.extraction_owner import ExtractionOwner
+        from extraction.passages.rows import SourceKnowledge
         from extraction.vectors.vector_owner import VectorOwner
         from extraction.vectors.vector_work import VectorWork
         from extraction.work.kind import Extract
-        from jobs.registry import background, kinds, owners
+        from jobs.registry import chores, kinds, owners
 
         kinds.register(Extract())
         dependants.register(SourceKnowledge())
-        background.register(VectorWork())
-        background.register(AuditWork())
+        chores.register(VectorWork())
+        chores.register(AuditWork())
         owners.register(ExtractionOwner())
         owners.register(VectorOwner())

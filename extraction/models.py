@@ -132,7 +132,7 @@ class AuditRequest(models.Model):
 class AuditState(models.Model):
     """The one row that tells of audits: when the next is due, how far one has come, what the last complete one found.
 
-    Only `extraction.audit.audit_state` reads and writes it.
+    Only `extraction.audit.state` reads and writes it.
     """
 
     THE_ONE = 1

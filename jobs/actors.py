@@ -38,6 +38,6 @@ def heal() -> None:
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=3_600_000)  # ms
 def finish_removal(job_id: str) -> None:
     """Finish the cleanup or delete that was asked of a job."""
-    from jobs.control import finishing
+    from jobs.control import removal_work
 
-    finishing.removal_finish(UUID(job_id))
+    removal_work.removal_finish(UUID(job_id))

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from jobs.api.auth import key_create
+from jobs.api.keys import key_create
 
 PREFIX = "/api/v1"
 

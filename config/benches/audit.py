@@ -9,7 +9,7 @@ from config.benches import Measured
 from config.benches.audit_rows import GONE_POINTS, STRANGERS, faults_plant, points_fill, rows_fill
 from config.benches.commands import command_run, python_run
 from config.benches.process_memory import MemoryWatch
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from jobs.errors import Invalid
 
 PLANTED = {"rows_without_points": GONE_POINTS, "points_without_rows": STRANGERS}
@@ -51,7 +51,7 @@ def run(points: int = 100_000) -> Measured:
     small = _audited()
     _filled(tenth + 1, half)
     faults_plant(half)
-    bindings.close()
+    process_store.close()
     full = _audited()
     fixed = command_run(["audit", "--fix"])
     again = command_run(["audit"])
@@ -78,7 +78,7 @@ def run(points: int = 100_000) -> Measured:
 def _filled(first: int, last: int) -> None:
     rows_fill(first, last)
     points_fill(first, last)
-    bindings.close()  # one process at a time may have it open
+    process_store.close()  # one process at a time may have it open
 
 
 def _audited() -> Size:

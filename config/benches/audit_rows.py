@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from extraction.models import SchemaVersion
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.stores.base import Point
 from jobs.control.projects import DEFAULT_PROJECT, project_named
 from jobs.models import Job
@@ -68,7 +68,7 @@ def rows_fill(first: int, last: int) -> None:
 
 def points_fill(first: int, last: int) -> None:
     """Write a point for each row of these numbers into the store in use."""
-    store, dice = bindings.store(), np.random.default_rng(first)
+    store, dice = process_store.store(), np.random.default_rng(first)
     for kind in KINDS:
         for start in range(first, last + 1, POINTS_CHUNK):
             ids = [row_id(kind, number) for number in range(start, min(start + POINTS_CHUNK, last + 1))]
@@ -78,10 +78,10 @@ def points_fill(first: int, last: int) -> None:
 def faults_plant(last: int) -> None:
     """Take GONE_POINTS points away and add STRANGERS, of both kinds, spread over the numbers up to `last`."""
     gone = [row_id(kind, number) for kind, number in _spread(GONE_POINTS, last)]
-    bindings.store().delete(gone)
+    process_store.store().delete(gone)
     # The row of this number has the same id but for the last digit.
     strangers = [UUID(int=row_id(kind, number).int + 1) for kind, number in _spread(STRANGERS, last)]
-    bindings.store().upsert(_points("passage", strangers, np.random.default_rng(0)))
+    process_store.store().upsert(_points("passage", strangers, np.random.default_rng(0)))
 
 
 def row_id(kind: str, number: int) -> UUID:
@@ -105,7 +105,7 @@ def _owners() -> dict[str, Any]:
 def _points(kind: str, ids: list[UUID], dice: np.random.Generator) -> list[Point]:
     owners = {"project_id": str(UUID(int=1)), "job_id": str(UUID(int=2))}
     payload = {"kind": kind, "source_group": "bench", "language": "en", "field_group": "bench", **owners}
-    dense = dice.standard_normal((len(ids), bindings.embedder().dimension), dtype=np.float32)
+    dense = dice.standard_normal((len(ids), process_store.embedder().dimension), dtype=np.float32)
     words = dice.integers(VOCABULARY, size=(len(ids), WORDS_PER_POINT))
     points = []
     for at, id in enumerate(ids):

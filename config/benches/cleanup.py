@@ -12,10 +12,10 @@ from config.benches import Measured
 from config.benches.cleanup_memory import Memory
 from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
 from config.benches.commands import CommandFailed
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from jobs.control.removal import job_cleanup
 from jobs.models import Job
-from jobs.worker.hosting import WorkerHost
+from jobs.worker.host import WorkerHost
 
 GIVE_UP_SECONDS = 900.0
 POLL_SECONDS = 0.25
@@ -47,8 +47,8 @@ def run(sources: int = 100_000) -> Measured:
         memory = Memory()
         receipt = _cleaned(job_id)
         growth_mb = memory.growth_mb()
-    points_left, rows_left = bindings.store().count(job_ids=[job_id]), _rows_left(job_id)
-    bindings.close()
+    points_left, rows_left = process_store.store().count(job_ids=[job_id]), _rows_left(job_id)
+    process_store.close()
     seconds, bare_seconds = _seconds(job_id), _bare_seconds(sources)
     figures: dict[str, Any] = {
         "sources": sources,

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from numpy.typing import NDArray
 
 from extraction.models import Extraction, SchemaVersion
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.stores.base import Point
 from jobs.control.projects import DEFAULT_PROJECT, project_named
 from jobs.models import Job
@@ -82,9 +82,9 @@ def job_fill(run: int, *, sources: int) -> UUID:
 
 def points_fill(job_id: UUID) -> int:
     """Write a point for each extraction of the job into the store in use; return how many it then counts."""
-    store = bindings.store()
+    store = process_store.store()
     dice = np.random.default_rng(1)
-    dimension = bindings.embedder().dimension
+    dimension = process_store.embedder().dimension
     for rows in _chunks(job_id):
         dense = dice.standard_normal((len(rows), dimension), dtype=np.float32)
         words = dice.integers(VOCABULARY, size=(len(rows), WORDS_PER_POINT))

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from config.benches.process_memory import MemoryWatch
-from config.demo.own_home import clean_environment
+from config.demo.scratch_home import clean_environment
 from config.environment.env import CHECKOUT
 from jobs.errors import QuarryError
 

@@ -12,9 +12,9 @@ from django.db import connection
 
 from config.benches import Measured
 from jobs.control import lifecycle
-from jobs.control.ending import job_end_if_done
+from jobs.control.end import job_end_if_done
 from jobs.control.projects import DEFAULT_PROJECT, project_named
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.postgres.transactions import job_start
 from jobs.registry import kinds
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome, Worker
@@ -88,7 +88,7 @@ def _items_per_second(work: Callable[[UUID, int], int]) -> float:
 def _ledger(job_id: UUID, lane_id: int) -> int:
     settled = 0
     while claims := ledger.items_claim(lane_id, BATCH):
-        settled += settling.outcomes_settle(job_id, [kinds.done(claim) for claim in claims]).written
+        settled += settle.outcomes_settle(job_id, [kinds.done(claim) for claim in claims]).written
     return settled
 
 

@@ -12,8 +12,8 @@ from config.benches import Measured
 from config.benches.commands import command_run
 from config.benches.documentation import POSTGRESQL, require, served
 from extraction.models import Passage
-from extraction.search.search import search
-from extraction.vectors import bindings
+from extraction.search.hybrid import search
+from extraction.vectors import process_store
 from extraction.vectors.points import PASSAGE
 from extraction.vectors.stores.base import Hit, VectorStore
 from jobs.control.projects import DEFAULT_PROJECT, project_named
@@ -47,7 +47,7 @@ def run() -> Measured:
     with served(POSTGRESQL) as url:
         crawled = command_run(["crawl", url])
     project_id = project_named(DEFAULT_PROJECT)
-    store = bindings.store()
+    store = process_store.store()
     rankings: dict[str, VectorStore] = {
         "hybrid": store,
         "bm25": OneSide(store, dense=False),

@@ -10,9 +10,9 @@ from crawling.models import Source
 from crawling.work.submission import CrawlOptions, crawl_submit
 from extraction.models import Extraction, Passage
 from extraction.schema.projects import ProjectDraft, project_create
-from extraction.search.search import search
-from extraction.search.search_reply import page_json
-from jobs.cli import following
+from extraction.search.hybrid import search
+from extraction.search.reply import page_json
+from jobs.cli import follow
 
 PROJECT = "Fernhill Instruments"
 QUERY = "how often should the probe be calibrated"
@@ -52,7 +52,7 @@ def demonstrate(*, quiet: bool) -> Demonstrated:
         job_id = crawl_submit(
             project_id=project_id, url=f"{site.url}/", options=CrawlOptions(source_group="fernhill"), actor="demo"
         )
-        summaries = following.job_follow(job_id, quiet=quiet)
+        summaries = follow.job_follow(job_id, quiet=quiet)
         found = page_json(search(project_id=project_id, query=QUERY, limit=3))
         values = values_shown(project_id, site.url)
     return Demonstrated(

@@ -11,7 +11,7 @@ from django.db import connection
 from dramatiq import Message
 from dramatiq.brokers.stub import StubBroker
 
-from jobs.messages.messages import CHANNEL
+from jobs.messages.channel import CHANNEL
 
 KEPT_DEAD_LETTERS = 100
 

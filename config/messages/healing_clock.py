@@ -1,6 +1,6 @@
 """The healing clock of worker processes that a message broker feeds: every worker heals every few seconds.
 
-One healer works at a time whatever the number of clocks. In the embedded profile `jobs.worker.hosting` has its own.
+One healer works at a time whatever the number of clocks. In the embedded profile `jobs.worker.host` has its own.
 """
 
 import threading

@@ -13,9 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from extraction.errors import ExtractionError
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from jobs.actors import WORK_QUEUE
-from jobs.worker import hosting
+from jobs.worker import host
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def database_look() -> None:
 def vectors_look() -> None:
     """Return if the vector store answers. Raises: Down."""
     try:
-        bindings.store().existing([UUID(int=0)])
+        process_store.store().existing([UUID(int=0)])
     except ExtractionError as error:
         raise Down(error.detail) from error
 
@@ -72,7 +72,7 @@ def workers_look() -> None:
     if settings.QUARRY.broker_url:
         return _broker_look()
     try:
-        hosted = hosting.is_hosted()
+        hosted = host.is_hosted()
     except Error as error:
         raise Down("Unknown, since the database does not answer.") from error
     if not hosted:

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from extraction.audit.audit_state import LastAudit, last_audit
+from extraction.audit.state import LastAudit, last_audit
 from extraction.vectors.outbox import outbox_lag
 from jobs.queries.gauges import gauges_read
 

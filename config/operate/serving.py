@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.api.auth import local_key
+from jobs.api.keys import local_key
 from jobs.errors import QuarryError
 
 WEB_THREADS = 8

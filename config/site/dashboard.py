@@ -10,11 +10,11 @@ from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from extraction.audit.audit_state import LastAudit, last_audit
+from extraction.audit.state import LastAudit, last_audit
 from extraction.models import VectorChange
 from jobs.models import Job, WorkItem
-from jobs.queries import previews
-from jobs.staff import admin_cells
+from jobs.queries import tallies
+from jobs.staff import cells
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus
 
 COUNTED_AT_MOST = 100_000  # rows of the outbox; beyond, "100,000+" says enough
@@ -66,9 +66,9 @@ def read() -> dict[str, Any]:
     day_ago = timezone.now() - timedelta(days=1)
     finished = Job.objects.filter(status__in=[s.value for s in FINISHED_JOB], completed_at__gte=day_ago)
     recent_finished = list(_light(finished).order_by("-created_at")[:JOBS_READ])
-    counts = previews.items_shown([*active, *recent_finished])
+    counts = tallies.items_shown([*active, *recent_finished])
     recent = list(_light(Job.objects.order_by("-created_at"))[:ROWS_SHOWN])
-    counts |= previews.items_shown([job for job in recent if job.pk not in counts])
+    counts |= tallies.items_shown([job for job in recent if job.pk not in counts])
     failing = [job for job in [*active, *recent_finished] if counts.get(job.pk, {}).get(ItemState.FAILED.value)]
     failing.sort(key=lambda job: job.completed_at or job.created_at, reverse=True)
     return {
@@ -90,10 +90,10 @@ def _line(job: Job, counts: dict[Any, dict[str, int]]) -> dict[str, Any]:
     found = counts.get(job.pk, {})
     return {
         "job": job,
-        "progress": admin_cells.progress(found),
+        "progress": cells.progress(found),
         "failed": found.get(ItemState.FAILED.value, 0),
-        "badge": admin_cells.badge(job.status),
-        "duration": admin_cells.duration(job.started_at, job.completed_at),
+        "badge": cells.badge(job.status),
+        "duration": cells.duration(job.started_at, job.completed_at),
     }
 
 
@@ -138,7 +138,7 @@ def _status_bar(by_status: dict[str, int]) -> list[tuple[str, str, str]]:
     """Return (status, start, width) of each part, in units of admin_cells.BAR_UNITS."""
     total, position, parts = sum(by_status.values()), 0.0, []
     for status in STATUS_ORDER:
-        width = admin_cells.BAR_UNITS * by_status.get(status.value, 0) / total if total else 0.0
+        width = cells.BAR_UNITS * by_status.get(status.value, 0) / total if total else 0.0
         if width:
             parts.append((status.value, f"{position:.1f}", f"{width:.1f}"))
         position += width

@@ -12,13 +12,13 @@ from ninja.openapi.schema import OpenAPISchema
 
 from config.operate.serving import WEB_THREADS
 from config.web import problems
-from config.web.parsing import BoundedParser
-from crawling.api.api import router as crawling_router
+from config.web.bounded_json import BoundedParser
 from crawling.api.api_cancel import router as cancel_router
-from extraction.api.api import ROUTERS as PROJECT_ROUTERS
+from crawling.api.routes import router as crawling_router
+from extraction.api.routers import ROUTERS as PROJECT_ROUTERS
 from jobs.api import waiting
-from jobs.api.api import router as jobs_router
-from jobs.api.api_bulk import router as bulk_router
+from jobs.api.bulk import router as bulk_router
+from jobs.api.routes import router as jobs_router
 
 DESCRIPTION = (
     "Projects, crawls, extractions and search. Every call needs an API key in the header X-API-Key and acts as"

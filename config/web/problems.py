@@ -18,7 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from config.web.sentences import validation_sentence
+from config.web.validation_words import validation_sentence
 from extraction.errors import (
     ExtractionError,
     PresetUnknown,

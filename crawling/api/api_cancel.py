@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 from pydantic import Field
 
-from crawling.work.listing import sources_held
+from crawling.work.progress import sources_held
 from jobs.api.access import XApiKey
 from jobs.api.schemas import CancelOut, WaitHeaders, Why, problems
 from jobs.api.waiting import preference_tell, preferred_seconds, waited
 from jobs.control.lifecycle import CancelReceipt, job_cancel
 from jobs.ledger.ledger import counts
-from jobs.postgres.committing import committed
+from jobs.postgres.commit_check import committed
 from jobs.queries.listing import status_read
 from jobs.states import ItemState, JobStatus
 

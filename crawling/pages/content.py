@@ -10,9 +10,9 @@ from w3lib.encoding import html_to_unicode
 
 from crawling.errors import Unreadable, WrongContentType
 from crawling.pages.language import page_language
+from crawling.pages.limits import is_too_nested
 from crawling.pages.links import Links, RobotsMeta, page_links, robots_meta
 from crawling.pages.metadata import MAX_TITLE_CHARACTERS, Metadata, one_line, page_metadata
-from crawling.pages.nesting import is_too_nested
 from crawling.web.fetch import HTML_TYPES, TEXT_TYPES, Fetched
 
 #: Never text for a reader. Icons come as svg; iframes are followed as links.

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from crawling.models import Host
 from crawling.web.robots import RobotsRules, RobotsState
-from jobs.postgres.storable import storable_text
+from jobs.postgres.text import storable_text
 
 ROBOTS_LIFE = timedelta(hours=24)  # RFC 9309, section 2.4
 

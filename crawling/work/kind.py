@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crawling.models import SourceHold
-from crawling.sources import storing
+from crawling.sources import store
 from crawling.work.items import page_item
 from jobs.ledger import ledger
 from jobs.registry import kinds
@@ -28,7 +28,7 @@ class _Fetching:
         return host_worker(lane, database)
 
     def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
-        return storing.pages_store(job, outcomes)
+        return store.pages_store(job, outcomes)
 
     def complete(self, job: JobRef) -> dict[str, Any]:
         facts: dict[str, Any] = {"sources": SourceHold.objects.filter(job_id=job.id).count()}

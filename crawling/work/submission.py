@@ -14,7 +14,7 @@ from crawling.web.guard import AddressGuard
 from crawling.web.scope import Mode, Scope, canonical_url
 from jobs.control import lifecycle
 from jobs.errors import Invalid
-from jobs.postgres.storable import storable_text
+from jobs.postgres.text import storable_text
 
 MAX_SCRAPED_URLS = 10_000
 DEFAULT_DEPTH = 10

@@ -16,8 +16,9 @@ from django.conf import settings
 
 from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
 from crawling.pages.content import read_page
-from crawling.sources import hosts, recall
-from crawling.sources.writes import GoneWrite, Unchanged
+from crawling.sources import hosts
+from crawling.sources.known import KnownPage, page_stored, pages_known
+from crawling.sources.page_write import GoneWrite, Unchanged
 from crawling.web.failures import Limits
 from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.web.guard import AddressGuard
@@ -26,9 +27,9 @@ from crawling.web.robots import RobotsRules
 from crawling.web.robots_fetch import robots_fetch
 from crawling.web.scope import Scope, canonical_url
 from crawling.web.sitemaps import parse_sitemap
-from crawling.work import reading
+from crawling.work import parse_page
 from crawling.work.items import page_item, sitemap_item
-from crawling.work.reading import Follow, Reading
+from crawling.work.parse_page import Follow, Reading
 from jobs.registry import kinds
 from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
@@ -67,7 +68,7 @@ class HostWorker:
             self._heed(memory.robots)
         self.last_error = ""
         self._wait_reason = Reason.HTTP_5XX
-        self._known: dict[tuple[UUID, str], recall.KnownPage] = {}
+        self._known: dict[tuple[UUID, str], KnownPage] = {}
         self._seen: dict[UUID, dict[str, int]] = defaultdict(dict)
         self._follows: dict[UUID, Scope | None] = {}
 
@@ -77,7 +78,7 @@ class HostWorker:
             config = job.payload.get("scope")
             self._follows[job.id] = Scope.from_config(config) if config else None
         urls = [claim.key for claim in claims]
-        known = await self.database(recall.pages_known, job.project_id, urls)
+        known = await self.database(pages_known, job.project_id, urls)
         self._known.update({(job.project_id, url): page for url, page in known.items()})
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
@@ -115,7 +116,7 @@ class HostWorker:
             return await self._unmodified(job, claim, known, follow)
         if fetched.location:
             return self._redirected(claim, fetched, follow)
-        read = await on_cpu(reading.reply_read, fetched, source_group=_group(job), follow=follow)
+        read = await on_cpu(parse_page.reply_read, fetched, source_group=_group(job), follow=follow)
         return _page_outcome(job, claim, read)
 
     def _follow(self, job: JobRef, claim: Claim) -> Follow | None:
@@ -124,14 +125,14 @@ class HostWorker:
             return None
         return Follow(scope, int(claim.data.get("depth", 0)), self._seen[job.id])
 
-    async def _unmodified(self, job: JobRef, claim: Claim, known: recall.KnownPage, follow: Follow | None) -> Outcome:
+    async def _unmodified(self, job: JobRef, claim: Claim, known: KnownPage, follow: Follow | None) -> Outcome:
         """Follow the links of the stored page: the host sent no new one."""
         result: dict[str, Any] = {"http_status": 304}
         items: list[NewItem] = []
-        stored = await self.database(recall.page_stored, known.source_id) if follow is not None else None
+        stored = await self.database(page_stored, known.source_id) if follow is not None else None
         if follow is not None and stored is not None:
             page = await on_cpu(read_page, stored)
-            items, outside = reading.links_admitted(page, follow)
+            items, outside = parse_page.links_admitted(page, follow)
             result |= {"out_of_scope": outside} if outside else {}
             if not _is_wanted(job, page.language):
                 result |= {"language": page.language}
@@ -155,7 +156,7 @@ class HostWorker:
         if follow is None:
             items = [page_item(target, depth=depth, via=via)]
         else:
-            items, outside = reading.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
+            items, outside = parse_page.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
             result |= {"out_of_scope": outside} if outside else {}
         return kinds.done(claim, outcome="redirected", result=result, new_items=items)
 
@@ -183,9 +184,9 @@ class HostWorker:
         if fetched.location:
             return _sitemap_moved(claim, url, fetched.location)
         sitemap = await on_cpu(parse_sitemap, fetched.body, url)
-        pages, outside = await on_cpu(reading.urls_admitted, sitemap.urls, follow, depth=1)
+        pages, outside = await on_cpu(parse_page.urls_admitted, sitemap.urls, follow, depth=1)
         level = int(claim.data.get("level", 0))
-        items = [*pages, *reading.sitemaps_admitted(sitemap.sitemaps, within=url, level=level)]
+        items = [*pages, *parse_page.sitemaps_admitted(sitemap.sitemaps, within=url, level=level)]
         result = {"urls": len(sitemap.urls), "sitemaps": len(sitemap.sitemaps), "is_broken": sitemap.is_broken}
         return kinds.done(claim, outcome="sitemap", result={**result, "out_of_scope": outside}, new_items=items)
 
@@ -218,7 +219,7 @@ class HostWorker:
         self,
         url: str,
         *,
-        known: recall.KnownPage | None = None,
+        known: KnownPage | None = None,
         limits: Limits | None = None,
         accept_types: Collection[str] = PAGE_TYPES,
     ) -> Fetched:

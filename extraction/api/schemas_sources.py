@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from crawling.models import SOURCE_STATUSES
-from extraction.search.search import MAX_LIMIT
+from extraction.search.hybrid import MAX_LIMIT
 from jobs.api.schemas import GroupName, JsonObject, Offset, Reply, RequestBody
 from jobs.states import JobStatus
 

@@ -11,10 +11,10 @@ from typing import Any
 from extraction.cascade.extractors.base import Dropped, Extractor, Finding, Found
 from extraction.cascade.merge import Conflict, Merged, agrees, merge_found
 from extraction.errors import BadValue, NotApplicable
-from extraction.evidence.evidence import Evidence, verify
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import ExtractionSchema, FieldGroup
-from extraction.values.values import Value, checked
+from extraction.evidence.verify import Evidence, verify
+from extraction.schema.model import ExtractionSchema, FieldGroup
+from extraction.values.typed import Value, checked
 from jobs.worker.cpu import cancellation_check
 
 log = logging.getLogger(__name__)

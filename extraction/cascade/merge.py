@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from extraction.cascade.extractors.base import Found
-from extraction.evidence.evidence import JOINED, Evidence
-from extraction.schema.schema import FieldSpec, FieldType, MergeStrategy
-from extraction.values.values import Value
+from extraction.evidence.verify import JOINED, Evidence
+from extraction.schema.model import FieldSpec, FieldType, MergeStrategy
+from extraction.values.typed import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from extraction.errors import PresetUnknown
-from extraction.schema.schema import ExtractionSchema
+from extraction.schema.model import ExtractionSchema
 
 DEFAULT_PRESET = "default"
 

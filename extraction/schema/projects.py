@@ -8,12 +8,12 @@ from django.db import IntegrityError, transaction
 
 from extraction.errors import SchemaInvalid
 from extraction.models import Extraction, SchemaVersion
+from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset
-from extraction.schema.schema import ExtractionSchema
 from jobs.control.projects import project_require
 from jobs.errors import Conflict, Invalid
 from jobs.models import Project
-from jobs.postgres.storable import storable, storable_text
+from jobs.postgres.text import storable, storable_text
 
 MAX_NAME_CHARACTERS = 200
 

@@ -8,10 +8,10 @@ import logging
 import time
 from dataclasses import asdict, dataclass, fields
 
-from extraction.audit import audit
+from extraction.audit import compare
 from extraction.models import VectorChange
-from extraction.vectors import bindings, outbox
-from extraction.vectors.applying import OUTAGES, Applying, write_seconds
+from extraction.vectors import outbox, process_store
+from extraction.vectors.apply import OUTAGES, Applying, write_seconds
 from extraction.vectors.embedding import Embedder
 from extraction.vectors.stores.base import VectorStore
 
@@ -58,7 +58,7 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
     until = time.monotonic() + seconds
     receipt, stopped = DrainReceipt(), set[str]()
     next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)
-    audit.request_if_collection_is_new()
+    compare.request_if_collection_is_new()
     while (now := time.monotonic()) < until:
         claimed_before = receipt.claimed
         turn = [lane for lane, due_at in next_turn.items() if due_at <= now and lane not in stopped]
@@ -74,7 +74,7 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
                 break
             next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)  # before it ends, nobody is left out
     if not stopped:
-        audit.requests_serve()
+        compare.requests_serve()
     if receipt.claimed:
         log.info("vectors_drained", extra={"claimed": receipt.claimed, "removed": receipt.removed})
     return receipt
@@ -105,9 +105,9 @@ def drain_once(operation: str, *, store: VectorStore | None = None, embedder: Em
     """
     outbox.require_no_transaction()
     try:
-        store = store or bindings.store()
+        store = store or process_store.store()
         if operation == VectorChange.UPSERT:
-            embedder = embedder or bindings.embedder()
+            embedder = embedder or process_store.embedder()
     except OUTAGES as error:
         return DrainReceipt(unavailable=error.detail)
     seconds = write_seconds(store)

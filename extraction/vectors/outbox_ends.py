@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection
 
-from jobs.postgres.any_of import IdArray
+from jobs.postgres.id_arrays import IdArray
 from jobs.postgres.transactions import retried
 
 LOCK_SECONDS = 2

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from extraction.models import Extraction, Passage
-from extraction.passages.chunking import Chunk
+from extraction.passages.chunks import Chunk
 from extraction.vectors import bm25
 from extraction.vectors.embedding import Embedder
 from extraction.vectors.stores.base import Point

@@ -39,14 +39,14 @@ class VectorOwner:
         What another drainer holds, or has to be applied once more, is left to the next call: `count` tells.
         Raises: Unavailable.
         """
-        from extraction.audit import audit
+        from extraction.audit import compare
 
         _drain(VectorChange.DELETE)
         if _stored(job_ids):
             _drain(VectorChange.UPSERT)  # rows that now belong to another job still say the old one in the store
         # In this order: another drainer takes points out of the store first and changes out of the outbox then.
         if not outbox.changes_left(job_ids) and _stored(job_ids):
-            audit.audit(fix=True)
+            compare.audit(fix=True)
             _drain(VectorChange.UPSERT)
             _drain(VectorChange.DELETE)
 
@@ -60,11 +60,11 @@ def _drain(operation: str) -> None:
 
 
 def _stored(job_ids: Sequence[UUID]) -> int:
-    from extraction.vectors import bindings
-    from extraction.vectors.applying import OUTAGES
+    from extraction.vectors import process_store
+    from extraction.vectors.apply import OUTAGES
     from extraction.vectors.stores.base import StoreError
 
     try:
-        return bindings.store().count(job_ids=job_ids)
+        return process_store.store().count(job_ids=job_ids)
     except (StoreError, *OUTAGES) as error:
         raise Unavailable(f"The vector store cannot be counted: {error.detail}") from error

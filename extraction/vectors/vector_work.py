@@ -6,7 +6,7 @@ import time
 from django.db import connection, transaction
 
 from extraction.actors import drain_vectors
-from jobs.registry.background import Background
+from jobs.registry.chores import Background
 
 _WAKE_EVERY_SECONDS = 0.5
 
@@ -15,7 +15,7 @@ _last_wake = {"at": 0.0}
 
 
 class VectorWork(Background):
-    """See `jobs.registry.background.Background`."""
+    """See `jobs.registry.chores.Background`."""
 
     name = "vectors"
 

@@ -19,7 +19,7 @@ from jobs.control import lifecycle
 from jobs.ledger import ledger
 from jobs.models import Job, Project
 from jobs.postgres.chunks import id_chunks
-from jobs.postgres.storable import storable
+from jobs.postgres.text import storable
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 

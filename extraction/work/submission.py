@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from extraction.schema.model import ExtractionSchema
 from extraction.schema.projects import schema_current
-from extraction.schema.schema import ExtractionSchema
 from extraction.work.kind import sources_selected
 from jobs.control import lifecycle
 from jobs.control.projects import project_require

@@ -12,10 +12,10 @@ from extraction.cascade.cascade import GroupResult, Note, run_cascade
 from extraction.cascade.extractors.base import Extractor
 from extraction.cascade.extractors.schema_org import SchemaOrg
 from extraction.cascade.extractors.selectors import Selectors
-from extraction.cascade.product.product_markup import ProductMarkup
+from extraction.cascade.product.markup import ProductMarkup
 from extraction.evidence.page import PageInput
 from extraction.models import SchemaVersion
-from extraction.schema.schema import ExtractionSchema
+from extraction.schema.model import ExtractionSchema
 from extraction.work.writes import ExtractionWrite
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome

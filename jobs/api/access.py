@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security import APIKeyHeader
 
-from jobs.api.auth import key_user
+from jobs.api.keys import key_user
 from jobs.errors import Forbidden
 
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from jobs.errors import Invalid, QuarryError
 from jobs.models import Job
-from jobs.postgres.committing import committed
-from jobs.queries import listing, previews
-from jobs.queries.previews import JobsPreview
+from jobs.postgres.commit_check import committed
+from jobs.queries import listing, tallies
+from jobs.queries.tallies import JobsPreview
 from jobs.states import JobStatus
 
 MAX_JOBS = 1000
@@ -72,7 +72,7 @@ def _outcome(job_id: UUID, service: Callable[..., Any]) -> JobOutcome:
 
 def jobs_listed(job_ids: Sequence[UUID], *, with_artifacts: bool) -> tuple[list[JobOutcome], JobsPreview]:
     """Return what an action on these jobs would touch; it changes nothing."""
-    preview = previews.jobs_preview(job_ids, with_artifacts=with_artifacts)
+    preview = tallies.jobs_preview(job_ids, with_artifacts=with_artifacts)
     known = {job.id for job in preview.jobs}
     return [_listed(job_id) if job_id in known else _unknown(job_id) for job_id in job_ids], preview
 

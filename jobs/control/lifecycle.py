@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.control.ending import items_skip, job_end
+from jobs.control.end import items_skip, job_end
 from jobs.control.projects import project_require
 from jobs.errors import Conflict, Invalid, NotFound
 from jobs.ledger import ledger

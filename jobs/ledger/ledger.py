@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from jobs.messages import wake
 from jobs.models import KEY_MAX_CHARACTERS
-from jobs.postgres.storable import storable
+from jobs.postgres.text import storable
 from jobs.postgres.transactions import LockedJob, job_lock, retried
 from jobs.registry.kinds import Claim, NewItem
 from jobs.states import GROWING_JOB, ItemState, JobStatus

@@ -19,7 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from jobs.errors import QuarryError
-from jobs.staff.admin_tables import QuarryAdmin
+from jobs.staff.tables import QuarryAdmin
 
 MAX_SELECTED = 1000  # ids frozen in one page: some 25 kB of form
 MAX_REASON_CHARACTERS = 500

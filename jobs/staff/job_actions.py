@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from jobs.control import lifecycle, removal, retrying
+from jobs.control import lifecycle, removal, retry
 from jobs.control.lifecycle import CancelReceipt, StatusReceipt
 from jobs.control.removal import RemovalReceipt
-from jobs.control.retrying import RetryReceipt
+from jobs.control.retry import RetryReceipt
 from jobs.models import Job
 from jobs.staff.confirmed_actions import ConfirmedAction
 from jobs.states import ACTIVE_JOB, CANCELLABLE_JOB, FINISHED_JOB, JobStatus
@@ -119,7 +119,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="retry",
         label="Retry",
         permissions=("jobs.retry_job",),
-        service=retrying.job_retry,
+        service=retry.job_retry,
         effect="Failed items are tried again; of a cancelled job also those the cancel skipped.",
         summary=_retried,
         ticked=("reasons", "hosts"),

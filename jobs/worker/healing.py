@@ -13,10 +13,10 @@ from django.db import connection
 
 from jobs.api import idempotency
 from jobs.control import retention
-from jobs.control.ending import cancelling_skip, job_end_if_done
+from jobs.control.end import cancelling_skip, job_end_if_done
 from jobs.messages import wake
 from jobs.postgres.transactions import event_record, job_lock, retried
-from jobs.registry import background
+from jobs.registry import chores
 from jobs.states import ACTIVE_JOB, JobStatus
 
 HEALER_LOCK = 0x51A7717  # an advisory lock's key, any number of our own
@@ -66,7 +66,7 @@ def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
     expired, lost = leases_expire()
     skipped = _skip_cancelling()
     ended, errors = _end_jobs(ACTIVE_JOB)
-    woken = lanes_rewake() + removals_rewake() + background.wake_due()
+    woken = lanes_rewake() + removals_rewake() + chores.wake_due()
     retired = retention.jobs_retire()
     idempotency.keys_expire()
     return HealReceipt(True, expired, lost, skipped, ended, woken, retired), errors

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
-from jobs.control import ending
-from jobs.ledger import lanes, ledger, settling
+from jobs.control import end
+from jobs.ledger import lanes, ledger, settle
 from jobs.postgres.transactions import job_start
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome, Worker
@@ -203,14 +203,14 @@ class Slice:
         for outcome in self.finished:
             by_job.setdefault(outcome.claim.job_id, []).append(outcome)
         for job_id, outcomes in by_job.items():
-            done = await self._patiently(settling.outcomes_settle, job_id, outcomes)
+            done = await self._patiently(settle.outcomes_settle, job_id, outcomes)
             self.settled += done.written
             if self.worker is not None:
                 unwritten = {*done.lost, *done.refused}  # what these found is not in the ledger
                 self.worker.settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
             written = {outcome.claim.id for outcome in outcomes}
             self.finished = [outcome for outcome in self.finished if outcome.claim.id not in written]
-            await self._patiently(ending.job_end_if_done, job_id)
+            await self._patiently(end.job_end_if_done, job_id)
         self.alone = False
         self.next_claim = 0.0  # settling may have added items
 
@@ -286,7 +286,7 @@ class Slice:
 
     async def _end_all(self, job_ids: Iterable[UUID]) -> None:
         for job_id in job_ids:
-            await self._patiently(ending.job_end_if_done, job_id)
+            await self._patiently(end.job_end_if_done, job_id)
 
 
 def _is_hung(held: Held, deadline_seconds: float) -> bool:

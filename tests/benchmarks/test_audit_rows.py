@@ -3,7 +3,7 @@
 import pytest
 
 from config.benches.audit_rows import GONE_POINTS, KINDS, STRANGERS, faults_plant, points_fill, row_id, rows_fill
-from extraction.audit.audit import audit
+from extraction.audit.compare import audit
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vectors.drain import drain_vectors
 from tests.extraction.knowledge import TrippingStore, all_ids, changes, embedder, store

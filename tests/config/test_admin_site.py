@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from config.site import admin_site, dashboard
-from extraction.audit.audit_state import LastAudit
+from extraction.audit.state import LastAudit
 from jobs.models import Job, Lane, Project, WorkItem
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from django.db import OperationalError
 from django.test import Client
 
 from config.operate import health
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.stores.base import StoreUnavailable
-from jobs.worker import hosting
+from jobs.worker import host
 
 
 def test_health_answers_without_a_database(django_assert_num_queries):
@@ -44,8 +44,8 @@ class Store:
 
 @pytest.fixture
 def everything_up(db, monkeypatch):
-    monkeypatch.setattr(hosting, "is_hosted", lambda: True)
-    with bindings.bound(Store(), None):
+    monkeypatch.setattr(host, "is_hosted", lambda: True)
+    with process_store.bound(Store(), None):
         yield
 
 
@@ -68,12 +68,12 @@ def components_down():
 
 
 def test_not_ready_without_workers(everything_up, monkeypatch):
-    monkeypatch.setattr(hosting, "is_hosted", lambda: False)
+    monkeypatch.setattr(host, "is_hosted", lambda: False)
     assert components_down() == {"workers": "No process hosts the workers; start one with `manage.py up`."}
 
 
 def test_not_ready_without_vectors(everything_up):
-    with bindings.bound(Store(StoreUnavailable("The store does not answer; start it.")), None):
+    with process_store.bound(Store(StoreUnavailable("The store does not answer; start it.")), None):
         assert components_down() == {"vectors": "The store does not answer; start it."}
 
 
@@ -89,7 +89,7 @@ def test_not_ready_without_database(everything_up, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_real_lock_says_who_works():
-    with bindings.bound(Store(), None):
+    with process_store.bound(Store(), None):
         assert set(components_down()) == {"workers"}
 
 
@@ -111,7 +111,7 @@ def test_with_a_broker_of_its_own_the_broker_is_asked(everything_up, monkeypatch
     settings.QUARRY = replace(settings.QUARRY, broker_url="amqp://user:secret@h")
     broker = Broker(error)
     monkeypatch.setattr("dramatiq.get_broker", lambda: broker)
-    monkeypatch.setattr(hosting, "is_hosted", lambda: False)
+    monkeypatch.setattr(host, "is_hosted", lambda: False)
     reply = Client().get("/readyz")
     components = reply.json()["components"]
     assert {name for name, one in components.items() if one["status"] == "down"} == down

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.web.api import api as quarry_api
 from crawling.models import Source, SourceContent
-from jobs.api import creating, idempotency
+from jobs.api import idempotency, idempotent
 from jobs.api.idempotency import KeyedRequest, StoredReply, keys_expire
 from jobs.models import IdempotencyKey, Job, Project
 from jobs.worker import healing
@@ -162,7 +162,7 @@ class TestTwoAtTheSameTime:
         """Return the request of the first as it takes the key."""
         user = User.objects.get(username="chief")
         request = type("Request", (), {"user": user, "method": "POST", "path": "/api/v1/projects", "body": body})
-        return creating._keyed(request, KEY)
+        return idempotent._keyed(request, KEY)
 
     def test_the_second_waits_and_gets_the_reply_of_the_first(self, api, in_thread):
         with transaction.atomic():

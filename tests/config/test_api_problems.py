@@ -6,9 +6,9 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.web.parsing import MAX_DEPTH
+from config.web.bounded_json import MAX_DEPTH
 from config.web.problems import STATUS_OF, error_problem
-from config.web.sentences import validation_sentence
+from config.web.validation_words import validation_sentence
 from extraction import errors as extraction_errors
 from jobs import errors as job_errors
 from jobs.errors import Conflict

@@ -12,7 +12,7 @@ from django.db import connections
 
 from config.operate.serving import WEB_THREADS, web_server
 from jobs.api import waiting
-from jobs.control.finishing import removal_finish
+from jobs.control.removal_work import removal_finish
 from jobs.models import Job
 from jobs.registry import owners
 from jobs.states import JobStatus

@@ -231,5 +231,5 @@ def test_only_one_module_reads_the_environment():
     }
     # The bootstrap runs before there is an environment to import anything from; the others read no setting, they
     # hand the environment on to a process of their own.
-    hand_on = {"config/demo/own_home.py", "config/benches/chaos/unfenced.py"}
+    hand_on = {"config/demo/scratch_home.py", "config/benches/chaos/unfenced.py"}
     assert readers - {"config/bootstrap.py"} - hand_on == {"config/environment/env.py"}

@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from config.operate import metrics
-from extraction.audit import audit_state
-from extraction.audit.audit_state import Progress
+from extraction.audit import state
+from extraction.audit.state import Progress
 from extraction.models import AuditState, VectorChange
 from jobs.models import Job, WorkItem
 from jobs.queries import gauges
@@ -128,9 +128,9 @@ def test_numbers_of_a_house_at_work(make_job):
 @pytest.mark.parametrize("progress", [Progress(), Progress(rows_without_points=41, points_without_rows=37)])
 def test_orphans_are_those_of_the_last_complete_audit(db, progress):
     AuditState.objects.all().delete()
-    audit_state.audit_finished(progress)
+    state.audit_finished(progress)
     AuditState.objects.update(finished_at=timezone.now() - timedelta(seconds=100))
-    audit_state.attempt_interrupted("The store does not answer.")
+    state.attempt_interrupted("The store does not answer.")
     found = samples()
     assert found['quarry_orphans{kind="rows_without_points"}'] == progress.rows_without_points
     assert found['quarry_orphans{kind="points_without_rows"}'] == progress.points_without_rows

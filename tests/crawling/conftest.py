@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.ledger import settling
+from jobs.ledger import settle
 from jobs.models import Project
 from tests.jobs.conftest import in_thread, sent
 
@@ -19,6 +19,6 @@ def project(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Project
     settings.QUARRY = replace(
         settings.QUARRY, crawl_allow_networks=(ip_network("127.0.0.0/8"),), crawl_delay_seconds=0.0, crawl_concurrency=4
     )
-    monkeypatch.setattr(settling, "BACKOFF_SECONDS", 0.02)
-    monkeypatch.setattr(settling, "MIN_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(settle, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(settle, "MIN_WAIT_SECONDS", 0.02)
     return Project.objects.create(name="Rivers")

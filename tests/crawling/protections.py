@@ -2,11 +2,11 @@
 
 from tests.prove import Change, Protection
 
-STORING = "crawling/sources/storing.py"
-ARTIFACTS = "crawling/sources/artifacts.py"
+STORING = "crawling/sources/store.py"
+ARTIFACTS = "crawling/sources/owner.py"
 WORKER = "crawling/work/worker.py"
 KIND = "crawling/work/kind.py"
-READING = "crawling/work/reading.py"
+READING = "crawling/work/parse_page.py"
 PACE = "crawling/web/politeness.py"
 LEDGER = "jobs/ledger/ledger.py"
 
@@ -170,7 +170,7 @@ PROTECTIONS = [
         "A page that PostgreSQL refuses fails alone.",
         "test_worker.py::test_a_page_that_cannot_be_stored_fails_alone",
         Change(
-            "jobs/ledger/settling.py",
+            "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
             "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
         ),

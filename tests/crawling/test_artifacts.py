@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.sources.artifacts import SourceOwner
+from crawling.sources.owner import SourceOwner
 from extraction.models import Extraction, Passage, SchemaVersion
-from jobs.control import finishing, removal
+from jobs.control import removal, removal_work
 from jobs.models import Job, Project
-from jobs.queries import previews
+from jobs.queries import tallies
 from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.factories import status_fields
@@ -33,7 +33,7 @@ BULKY = ("body", "text", "headers", "data", "evidence", "context", "payload", "r
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three chunks be few rows."""
-    monkeypatch.setattr(finishing, "CHUNK", CHUNK)
+    monkeypatch.setattr(removal_work, "CHUNK", CHUNK)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def check(statements: list[str]) -> None:
 
 def remove_all(job: Job) -> None:
     for owner in owners.in_delete_order():
-        while finishing._remove_chunk(owner, job.pk):
+        while removal_work._remove_chunk(owner, job.pk):
             pass
 
 
@@ -104,9 +104,9 @@ def test_a_delete_without_cleanup_reads_ids_only(job: Job) -> None:
 
     def adopt() -> None:
         for owner in owners.in_delete_order():
-            while finishing._adopt_chunk(owner, job.pk):
+            while removal_work._adopt_chunk(owner, job.pk):
                 pass
-        finishing._delete_row(job.pk)
+        removal_work._delete_row(job.pk)
 
     statements = captured(adopt)
     check(statements)
@@ -123,7 +123,7 @@ def test_asking_and_looking_reads_no_bulk(job: Job) -> None:
     assert not re.search(r'"(payload|result)"', statements[0])
     own = owners.in_delete_order()[:2]  # the third asks the vector store
     check(captured(lambda: [owner.count([job.pk]) for owner in own]))
-    assert not re.search(r'"(payload|result|data)"', " ".join(captured(lambda: previews.jobs_preview([job.pk]))))
+    assert not re.search(r'"(payload|result|data)"', " ".join(captured(lambda: tallies.jobs_preview([job.pk]))))
 
 
 def test_a_chunk_takes_as_many_as_it_may(project: Project) -> None:

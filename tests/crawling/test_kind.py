@@ -8,8 +8,8 @@ from django.db import connection, transaction
 
 from crawling.models import Source
 from jobs.control import lifecycle
-from jobs.control.ending import job_end_if_done
-from jobs.control.retrying import job_retry
+from jobs.control.end import job_end_if_done
+from jobs.control.retry import job_retry
 from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem
 from jobs.registry import kinds

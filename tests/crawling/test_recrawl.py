@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.sources import recall
-from crawling.sources.artifacts import SourceOwner, sources_delete
+from crawling.sources import known
+from crawling.sources.owner import SourceOwner, sources_delete
+from crawling.work import worker as crawl_worker
 from extraction.models import Extraction, Passage, SchemaVersion
 from jobs.models import Job, Project
 from tests.crawling.driving import crawl, html, items, result, sources
@@ -155,7 +156,7 @@ def test_a_source_deleted_while_its_page_is_asked_for_is_fetched_anew(
     """The host says "not modified" of a page that by then is stored no more."""
     with serve({"/": conditional(html("Start", "/a"), etag='"1"'), "/a": html("A")}) as server:
         first = crawl(project, server.url("/"))
-        real = recall.page_stored
+        real = known.page_stored
 
         def deleted_then_asked(source_id: UUID) -> Any:
             stored = real(source_id)
@@ -163,7 +164,7 @@ def test_a_source_deleted_while_its_page_is_asked_for_is_fetched_anew(
             sources_delete([source_id])
             return stored
 
-        monkeypatch.setattr(recall, "page_stored", deleted_then_asked)
+        monkeypatch.setattr(crawl_worker, "page_stored", deleted_then_asked)
         again = crawl(project, server.url("/"))
     assert items(again) == {"/": "done", "/a": "done:unchanged"}
     assert sources(project)["/"].job_id == again.pk != first.pk

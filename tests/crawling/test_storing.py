@@ -10,11 +10,12 @@ import pytest
 from django.db import transaction
 
 from crawling.models import Source, SourceContent, SourceHold
-from crawling.sources import dependants, storing
-from crawling.sources.artifacts import SourceOwner
-from crawling.sources.writes import GoneWrite, Unchanged
+from crawling.sources import dependants
+from crawling.sources import store as storing
+from crawling.sources.owner import SourceOwner
+from crawling.sources.page_write import GoneWrite, Unchanged
 from crawling.web.fetch import Fetched
-from crawling.work.reading import content_fingerprint, reply_read
+from crawling.work.parse_page import content_fingerprint, reply_read
 from extraction.models import Passage
 from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from crawling.models import Source
-from crawling.sources import storing
+from crawling.sources import store
 from crawling.web.fetch import Fetched
-from crawling.work.reading import reply_read
+from crawling.work.parse_page import reply_read
 from extraction.models import Extraction
 from extraction.work.submission import extract_submit
 from jobs.models import Job, Project
@@ -64,7 +64,7 @@ def page_store(job: JobRef, path: str, body: str | bytes, *, content_type: str =
     claim = Claim(1, job.id, reply.url, uuid4(), 0, 0, 0, {})
     with transaction.atomic():
         assert job_lock(job.id)
-        storing.pages_store(job, [kinds.done(claim, write=read.write)])
+        store.pages_store(job, [kinds.done(claim, write=read.write)])
     return Source.objects.values_list("pk", flat=True).get(project_id=job.project_id, url=reply.url)
 
 

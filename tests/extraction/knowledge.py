@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from crawling.models import Source
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.points import points_make, rows_load
@@ -69,7 +69,7 @@ def store(tmp_path: Path, embedder: WordLlamaEmbedder) -> Iterator[TrippingStore
         timeout_seconds=TIMEOUT_SECONDS,
     )
     tripping = TrippingStore(edge)
-    with bindings.bound(tripping, embedder):
+    with process_store.bound(tripping, embedder):
         yield tripping
     edge.close()
 

@@ -6,16 +6,16 @@ What the triggers protect is not listed: they live in a migration, and these run
 from tests.prove import Change, Protection
 
 KIND = "extraction/work/kind.py"
-PASSAGES = "extraction/passages/passages.py"
+PASSAGES = "extraction/passages/rows.py"
 OUTBOX = "extraction/vectors/outbox.py"
 ENDS = "extraction/vectors/outbox_ends.py"
-APPLYING = "extraction/vectors/applying.py"
+APPLYING = "extraction/vectors/apply.py"
 DRAIN = "extraction/vectors/drain.py"
-HYDRATION = "extraction/search/hydration.py"
-AUDIT = "extraction/audit/audit.py"
-AUDIT_STATE = "extraction/audit/audit_state.py"
-AUDIT_WORK = "extraction/audit/audit_work.py"
-AUDIT_SLICES = "extraction/audit/audit_slices.py"
+HYDRATION = "extraction/search/rows.py"
+AUDIT = "extraction/audit/compare.py"
+AUDIT_STATE = "extraction/audit/state.py"
+AUDIT_WORK = "extraction/audit/work.py"
+AUDIT_SLICES = "extraction/audit/slices.py"
 
 
 def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
@@ -96,7 +96,7 @@ PROTECTIONS = [
         "A result that PostgreSQL refuses fails alone.",
         "test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
         Change(
-            "jobs/ledger/settling.py",
+            "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
             "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
         ),
@@ -306,7 +306,7 @@ PROTECTIONS = [
         "A host that cannot note its end still gives the lock back.",
         "test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
         Change(
-            "jobs/worker/hosting.py",
+            "jobs/worker/host.py",
             "        except Error:\n            # PostgreSQL went first.",
             "        except KeyError:\n            # PostgreSQL went first.",
         ),

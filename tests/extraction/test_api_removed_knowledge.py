@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from crawling.models import Source, SourceHold
 from extraction.models import Extraction, Passage
-from jobs.control.finishing import removal_finish
+from jobs.control.removal_work import removal_finish
 from jobs.models import Job
 from tests.apiclient import api
 from tests.extraction.knowledge import all_ids

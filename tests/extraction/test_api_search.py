@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import StoreUnavailable
 from jobs.models import Project
@@ -115,6 +115,6 @@ def test_a_store_that_is_down_is_503(api):
             raise StoreUnavailable("The store does not answer; start it.")
 
     project = Project.objects.create(name="p")
-    with bindings.bound(Down(), WordLlamaEmbedder()):
+    with process_store.bound(Down(), WordLlamaEmbedder()):
         reply = api.post(f"/projects/{project.pk}/search", {"query": "river probe"})
     assert problem_of(reply, 503, "unavailable")["detail"].endswith("The store does not answer; start it.")

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from extraction.audit import audit
-from extraction.audit.audit import AuditReceipt
+from extraction.audit import compare
+from extraction.audit.compare import AuditReceipt
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import Point, StoreUnavailable
@@ -29,7 +29,7 @@ Drained = Callable[[], None]
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 7, so that a handful of rows fills several."""
-    monkeypatch.setattr(audit, "PAGE", 7)
+    monkeypatch.setattr(compare, "PAGE", 7)
 
 
 def orphans(store: TrippingStore, numbers: range) -> list[UUID]:
@@ -47,11 +47,11 @@ def test_agreement(knowledge: Knowledge, store: TrippingStore, drained: Drained)
     knowledge.passages(20)
     knowledge.extraction({"name": "AQ-20"})
     drained()
-    assert audit.audit() == AuditReceipt(21, 21, 0, 0, 0, 0)
+    assert compare.audit() == AuditReceipt(21, 21, 0, 0, 0, 0)
 
 
 def test_both_sides_empty(knowledge: Knowledge, store: TrippingStore) -> None:
-    assert audit.audit(fix=True) == AuditReceipt(0, 0, 0, 0, 0, 0)
+    assert compare.audit(fix=True) == AuditReceipt(0, 0, 0, 0, 0, 0)
 
 
 def test_differences_are_counted_and_fixed_both_ways(
@@ -61,14 +61,14 @@ def test_differences_are_counted_and_fixed_both_ways(
     drained()
     lose_points(store, [rows[0], rows[9], rows[10], rows[30]])
     strangers = orphans(store, range(1, 11)) + orphans(store, range(2**128 - 5, 2**128))
-    found = audit.audit()
+    found = compare.audit()
     assert found == AuditReceipt(31, 42, 4, 15, 0, 0)
     assert changes() == {}, "without fix nothing is touched"
-    assert audit.audit(fix=True) == AuditReceipt(31, 42, 4, 15, 19, 19)
+    assert compare.audit(fix=True) == AuditReceipt(31, 42, 4, 15, 19, 19)
     assert set(changes()) == {rows[0], rows[9], rows[10], rows[30], *strangers}
     drained()
     assert all_ids(store) == sorted(rows)
-    assert audit.audit() == AuditReceipt(31, 31, 0, 0, 0, 0)
+    assert compare.audit() == AuditReceipt(31, 31, 0, 0, 0, 0)
 
 
 def test_lag_is_not_a_fault(knowledge: Knowledge, store: TrippingStore, drained: Drained) -> None:
@@ -77,7 +77,7 @@ def test_lag_is_not_a_fault(knowledge: Knowledge, store: TrippingStore, drained:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM extraction_passage WHERE ordinal < 4")
     knowledge.extraction({"name": "AQ-20"})
-    assert audit.audit(fix=True) == AuditReceipt(7, 10, 0, 0, 0, 5)
+    assert compare.audit(fix=True) == AuditReceipt(7, 10, 0, 0, 0, 5)
 
 
 def test_what_moves_while_it_is_compared_is_no_fault(
@@ -105,10 +105,10 @@ def test_what_moves_while_it_is_compared_is_no_fault(
         turns["scroll"] += 1
         return found
 
-    monkeypatch.setattr(audit, "request_if_collection_is_new", lambda: False)
+    monkeypatch.setattr(compare, "request_if_collection_is_new", lambda: False)
     monkeypatch.setattr(store, "existing", existing_after_a_delete, raising=False)
     monkeypatch.setattr(store, "scroll_ids", scroll_before_a_delete, raising=False)
-    receipt = audit.audit(fix=True)
+    receipt = compare.audit(fix=True)
     assert turns["existing"] and turns["scroll"]
     assert (receipt.rows_without_points, receipt.points_without_rows, receipt.fixed) == (0, 0, 0)
 
@@ -144,23 +144,23 @@ def test_requests_wait_for_the_store(
     AuditRequest.objects.create(requested_at=timezone.now(), reason="test")
     with monkeypatch.context() as patch:
         patch.setattr(store, "scroll_ids", away, raising=False)
-        assert audit.requests_serve() is None
+        assert compare.requests_serve() is None
         with pytest.raises(Unavailable, match="The audit stopped: Qdrant does not answer"):
-            audit.audit()
+            compare.audit()
     assert AuditRequest.objects.count() == 1
-    assert audit.requests_serve() == AuditReceipt(0, 0, 0, 0, 0, 0)
-    assert AuditRequest.objects.count() == 0 and audit.requests_serve() is None
+    assert compare.requests_serve() == AuditReceipt(0, 0, 0, 0, 0, 0)
+    assert AuditRequest.objects.count() == 0 and compare.requests_serve() is None
 
 
 def test_one_audit_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thread: Callable[..., Side]) -> None:
     AuditRequest.objects.create(requested_at=timezone.now(), reason="test")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [audit.AUDITOR_LOCK])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [compare.AUDITOR_LOCK])
         try:
-            assert in_thread(audit.requests_serve).result() is None
+            assert in_thread(compare.requests_serve).result() is None
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [audit.AUDITOR_LOCK])
-    assert in_thread(audit.requests_serve).result() is not None
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [compare.AUDITOR_LOCK])
+    assert in_thread(compare.requests_serve).result() is not None
 
 
 def test_another_embedder_indexes_everything_again(
@@ -172,28 +172,28 @@ def test_another_embedder_indexes_everything_again(
     store._store.close()
     other = EdgeStore(tmp_path / "vectors", embedder="another", dimension=256, timeout_seconds=0.5)
     try:
-        with bindings.bound(other, embedder):
+        with process_store.bound(other, embedder):
             drain_vectors()
             assert len(changes()) == 11
             drain_vectors()
             assert changes() == {}
             assert other.existing([row.pk for row in rows]) == {row.pk for row in rows}
             assert other.count() == 11, "the old collection is emptied as the points move"
-            assert audit.audit() == AuditReceipt(11, 11, 0, 0, 0, 0)
+            assert compare.audit() == AuditReceipt(11, 11, 0, 0, 0, 0)
     finally:
         other.close()
 
 
 def test_a_new_installation_asks_for_no_audit(knowledge: Knowledge, store: TrippingStore) -> None:
-    assert audit.request_if_collection_is_new() is False
+    assert compare.request_if_collection_is_new() is False
     knowledge.passage()
-    assert audit.request_if_collection_is_new() is False
+    assert compare.request_if_collection_is_new() is False
     assert not AuditRequest.objects.exists()
 
 
 def test_no_audit_inside_a_transaction(knowledge: Knowledge, store: TrippingStore) -> None:
     with transaction.atomic(), pytest.raises(TransactionManagementError):
-        audit.audit()
+        compare.audit()
 
 
 def test_a_point_written_past_the_outbox_is_no_fault(
@@ -202,5 +202,5 @@ def test_a_point_written_past_the_outbox_is_no_fault(
     rows = knowledge.passages(3)
     write_directly(store, embedder, [row.pk for row in rows])
     VectorChange.objects.all().delete()
-    assert audit.audit() == AuditReceipt(3, 3, 0, 0, 0, 0)
+    assert compare.audit() == AuditReceipt(3, 3, 0, 0, 0, 0)
     assert Extraction.objects.count() == 0

@@ -12,17 +12,17 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from dramatiq.middleware import Shutdown
 
-from extraction.audit import audit, audit_slices, audit_state, audit_work
-from extraction.audit.audit_slices import slice_serve
-from extraction.audit.audit_state import LastAudit, Progress, last_audit
-from extraction.audit.audit_work import AuditWork
+from extraction.audit import compare, slices, state, work
+from extraction.audit.slices import slice_serve
+from extraction.audit.state import LastAudit, Progress, last_audit
+from extraction.audit.work import AuditWork
 from extraction.models import AuditState, VectorChange
 from extraction.vectors.drain import drain_vectors
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import Point, StoreUnavailable
 from jobs.errors import Unavailable
-from jobs.registry import background
-from jobs.worker.hosting import WorkerHost
+from jobs.registry import chores
+from jobs.worker.host import WorkerHost
 from tests.extraction.knowledge import PATIENCE_SECONDS, Knowledge, Pause, TrippingStore
 from tests.jobs.racing import Side
 
@@ -34,19 +34,19 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(autouse=True)
 def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "PAGE", 7)
-    monkeypatch.setattr(audit_slices, "REST_RATIO", 0.0)
+    monkeypatch.setattr(compare, "PAGE", 7)
+    monkeypatch.setattr(slices, "REST_RATIO", 0.0)
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what would be sent to workers."""
     messages: list[str] = []
-    monkeypatch.setattr(audit_work.audit_slice, "send", lambda: messages.append("slice"))
+    monkeypatch.setattr(work.audit_slice, "send", lambda: messages.append("slice"))
     return messages
 
 
-def state(**columns: Any) -> AuditState:
+def row(**columns: Any) -> AuditState:
     """Write columns of the one row, if any, and return it."""
     AuditState.objects.bulk_create([AuditState()], ignore_conflicts=True)
     if columns:
@@ -55,7 +55,7 @@ def state(**columns: Any) -> AuditState:
 
 
 def due() -> AuditState:
-    return state(due_at=timezone.now() - timedelta(seconds=1))
+    return row(due_at=timezone.now() - timedelta(seconds=1))
 
 
 def serve() -> bool:
@@ -76,10 +76,10 @@ def strangers(store: TrippingStore, number: int) -> None:
 def test_the_first_is_due_a_minute_after_the_first_look(db: None, sent: list[str]) -> None:
     AuditState.objects.all().delete()
     assert AuditWork().wake_if_due() == 0 and last_audit() is None
-    wait = state().due_at - timezone.now()
-    assert timedelta(seconds=50) < wait <= audit_state.FIRST_AFTER
+    wait = row().due_at - timezone.now()
+    assert timedelta(seconds=50) < wait <= state.FIRST_AFTER
     assert AuditWork().is_idle(), "no command waits for an audit"
-    assert "audit" in background._works
+    assert "audit" in chores._works
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_age_of_the_last_one_makes_it_due(
     db: None, settings: Any, sent: list[str], age: timedelta, hours: int, number: int
 ) -> None:
     settings.QUARRY = replace(settings.QUARRY, audit_hours=hours)
-    state(finished_at=timezone.now() - age, due_at=None)
+    row(finished_at=timezone.now() - age, due_at=None)
     assert AuditWork().wake_if_due() == number == len(sent)
 
 
@@ -102,7 +102,7 @@ def test_without_hours_none_is_run(knowledge: Knowledge, store: TrippingStore, s
 def test_a_wake_up_is_repeated_only_when_it_seems_lost(db: None, sent: list[str]) -> None:
     due()
     assert [AuditWork().wake_if_due() for _ in range(3)] == [1, 0, 0]
-    state(woken_at=timezone.now() - timedelta(seconds=audit_work.WAKE_AGAIN_SECONDS + 1))
+    row(woken_at=timezone.now() - timedelta(seconds=work.WAKE_AGAIN_SECONDS + 1))
     assert AuditWork().wake_if_due() == 1
 
 
@@ -118,12 +118,12 @@ def test_what_is_found_is_kept_and_not_repaired(knowledge: Knowledge, store: Tri
     assert replace(last, age_seconds=0.0, seconds=0.0) == LastAudit(0.0, 21, 28, 2, 9, 0, 0.0, "")
     assert 0 <= last.age_seconds < PATIENCE_SECONDS and 0 < last.seconds < PATIENCE_SECONDS
     assert VectorChange.objects.count() == 0
-    assert not audit_state.wake_is_due(hours=1, again_seconds=0), "it is due again in an hour"
-    assert audit.audit(fix=True).fixed == 11
+    assert not state.wake_is_due(hours=1, again_seconds=0), "it is due again in an hour"
+    assert compare.audit(fix=True).fixed == 11
     last = last_audit()
     assert last is not None and (last.rows_without_points, last.points_without_rows, last.fixed) == (0, 0, 11)
     drain_vectors()
-    audit.audit()
+    compare.audit()
     assert found() == (21, 21, 0, 0)
 
 
@@ -132,9 +132,9 @@ class PageByPage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages: list[tuple[str, UUID | None]] = []
-        self._compare = audit_slices.page_compare
+        self._compare = slices.page_compare
         self._stopping = threading.Event()
-        monkeypatch.setattr(audit_slices, "page_compare", self._one_page)
+        monkeypatch.setattr(slices, "page_compare", self._one_page)
 
     def serve(self) -> bool:
         self._stopping = threading.Event()
@@ -158,7 +158,7 @@ def test_a_slice_goes_on_where_the_last_one_ended(
     while last_audit() is None:
         assert len(one_by_one.pages) < 20
         assert one_by_one.serve() is False, "it was told to stop"
-        begun.add(state().begun_at)
+        begun.add(row().begun_at)
     assert [side for side, _ in one_by_one.pages] == ["passages"] * 4 + ["extractions"] + ["points"] * 4
     assert len(set(one_by_one.pages)) == len(one_by_one.pages), "no page was compared twice"
     assert len(begun - {None}) == 1
@@ -169,12 +169,12 @@ def test_after_its_time_a_slice_wants_another(
     knowledge: Knowledge, store: TrippingStore, monkeypatch: pytest.MonkeyPatch, sent: list[str]
 ) -> None:
     due()
-    monkeypatch.setattr(audit_slices, "SLICE_SECONDS", 0.0)
-    audit_work.audit_slice.fn()
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    work.audit_slice.fn()
     assert (sent, last_audit()) == (["slice"], None)
     assert AuditWork().wake_if_due() == 0, "the slice has seen to that itself"
-    monkeypatch.setattr(audit_slices, "SLICE_SECONDS", 60.0)
-    audit_work.audit_slice.fn()
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 60.0)
+    work.audit_slice.fn()
     assert (sent, found()) == (["slice"], (0, 0, 0, 0))
 
 
@@ -184,23 +184,23 @@ def test_a_shut_down_worker_ends_after_its_page(
     """Dramatiq raises in the thread that waits; what is under way in the helper thread comes to its end."""
     due()
     page = Pause()
-    compare, compared = audit_slices.page_compare, []
+    real, compared = slices.page_compare, []
 
     def pausing(progress: Progress, of: Any) -> Progress:
         page(progress)
         compared.append(progress.side)
-        return compare(progress, of)
+        return real(progress, of)
 
     def shut_down(*arguments: Any, **options: Any) -> None:
         page.wait_reached()
         page.end()
         raise Shutdown
 
-    monkeypatch.setattr(audit_slices, "page_compare", pausing)
-    monkeypatch.setattr(audit_slices, "wait", shut_down)
-    audit_work.audit_slice.fn()
+    monkeypatch.setattr(slices, "page_compare", pausing)
+    monkeypatch.setattr(slices, "wait", shut_down)
+    work.audit_slice.fn()
     assert len(compared) < 3 and sent == [] and last_audit() is None
-    assert state().begun_at is not None and state().progress["side"] != "passages"
+    assert row().begun_at is not None and row().progress["side"] != "passages"
 
 
 def test_a_whole_audit_meanwhile_makes_the_one_under_way_needless(
@@ -211,11 +211,11 @@ def test_a_whole_audit_meanwhile_makes_the_one_under_way_needless(
     due()
     one_by_one = PageByPage(monkeypatch)
     one_by_one.serve()
-    run = audit_state.run_open(hours=1, replica=state().progress["replica"])
+    run = state.run_open(hours=1, replica=row().progress["replica"])
     assert run is not None and run.progress.rows == 7
-    audit.audit()
-    assert audit_state.run_save(run, Progress()) is False
-    assert audit_state.run_finish(run, Progress(rows=99)) is False
+    compare.audit()
+    assert state.run_save(run, Progress()) is False
+    assert state.run_finish(run, Progress(rows=99)) is False
     assert found() == (20, 20, 0, 0)
     assert serve() is False and len(one_by_one.pages) == 1, "nothing is due"
 
@@ -236,7 +236,7 @@ def test_another_embedder_makes_it_begin_anew(
 def test_an_outage_is_noted_and_waited_for(
     knowledge: Knowledge, store: TrippingStore, monkeypatch: pytest.MonkeyPatch, sent: list[str]
 ) -> None:
-    audit.audit()
+    compare.audit()
     due()
 
     def away(*arguments: object) -> None:
@@ -256,21 +256,21 @@ def test_an_outage_is_noted_and_waited_for(
 def test_a_command_that_stops_half_way_says_so(
     knowledge: Knowledge, store: TrippingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit.audit()
+    compare.audit()
 
     def away(*arguments: object) -> None:
         raise StoreUnavailable("Qdrant does not answer")
 
     monkeypatch.setattr(store, "scroll_ids", away, raising=False)
     with pytest.raises(Unavailable):
-        audit.audit()
+        compare.audit()
     last = last_audit()
     assert last is not None and (last.is_complete, last.interruption) == (False, "Qdrant does not answer")
 
 
 def test_one_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thread: Callable[..., Side]) -> None:
     due()
-    with audit.auditing() as is_alone:
+    with compare.auditing() as is_alone:
         assert is_alone
         assert in_thread(serve).result() is False
         assert last_audit() is None
@@ -300,17 +300,17 @@ def test_a_fault_must_show_twice(
 def test_an_unclean_end_makes_one_due_at_once(
     knowledge: Knowledge, store: TrippingStore, monkeypatch: pytest.MonkeyPatch, ends_well: bool
 ) -> None:
-    audit.audit()
+    compare.audit()
     AuditState.objects.update(progress={"side": "stale"}, begun_at=timezone.now())
     with monkeypatch.context() as patch:
         if not ends_well:
-            patch.setattr(background, "host_closed", lambda: None)  # the process was killed
+            patch.setattr(chores, "host_closed", lambda: None)  # the process was killed
         with WorkerHost():
-            assert state().hosted_since is not None
-    assert (state().hosted_since is None) is ends_well
+            assert row().hosted_since is not None
+    assert (row().hosted_since is None) is ends_well
     with WorkerHost():
-        assert (state().due_at is None) is ends_well
-        assert (state().begun_at is not None) is ends_well
+        assert (row().due_at is None) is ends_well
+        assert (row().begun_at is not None) is ends_well
 
 
 def test_a_host_that_loses_the_database_still_stops(
@@ -320,18 +320,18 @@ def test_a_host_that_loses_the_database_still_stops(
         raise OperationalError("the server went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(background, "host_closed", gone)
+        patch.setattr(chores, "host_closed", gone)
         with WorkerHost():
             pass
     with WorkerHost():  # the lock is free
-        assert state().due_at is not None
+        assert row().due_at is not None
 
 
 def test_workers_run_it(knowledge: Knowledge, store: TrippingStore, drained: Drained) -> None:
     """From the clock of healing to the row, with nothing patched."""
     knowledge.passages(20)
     drained()
-    audit_state.host_opened()
+    state.host_opened()
     AuditWork().host_opened()  # the former died
     with WorkerHost():
         deadline = timezone.now() + timedelta(seconds=PATIENCE_SECONDS)
@@ -342,6 +342,6 @@ def test_workers_run_it(knowledge: Knowledge, store: TrippingStore, drained: Dra
 
 
 def test_there_is_one_row(db: None) -> None:
-    state()
+    row()
     with pytest.raises(IntegrityError, match="audit_state_once"), connection.cursor() as cursor:
         cursor.execute("UPDATE extraction_auditstate SET id = 2")

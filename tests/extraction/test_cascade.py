@@ -11,9 +11,9 @@ from extraction.cascade.cascade import run_cascade
 from extraction.cascade.extractors.base import Dropped, Found
 from extraction.cascade.merge import merge_found
 from extraction.errors import NotApplicable, Unavailable
-from extraction.evidence.evidence import Evidence, text_evidence
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import ExtractionSchema, FieldSpec
+from extraction.evidence.verify import Evidence, text_evidence
+from extraction.schema.model import ExtractionSchema, FieldSpec
 from jobs.worker.cpu import on_cpu
 from tests.factories import PATIENCE_SECONDS
 

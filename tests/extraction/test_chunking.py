@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extraction.passages.chunking import Chunk, chunk_markdown
+from extraction.passages.chunks import Chunk, chunk_markdown
 
 SENTENCE = "The planner reads statistics before it chooses a plan. "
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from extraction.evidence.evidence import Evidence, locate, markup_evidence, text_evidence, verify
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import FieldSpec
+from extraction.evidence.verify import Evidence, locate, markup_evidence, text_evidence, verify
+from extraction.schema.model import FieldSpec
 
 TEXT = "# Acme\n\nFounded in 1987, **Acme Corp.** employs 1,250 people — it’s based in Köln.\n\nPrice: 119.99 EUR"
 

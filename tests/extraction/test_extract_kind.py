@@ -13,7 +13,7 @@ from extraction.schema.projects import ProjectDraft, project_create, schema_save
 from extraction.work import worker
 from extraction.work.kind import source_item, sources_selected
 from extraction.work.submission import extract_submit
-from jobs.ledger import settling
+from jobs.ledger import settle
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import JobRef
 from tests.crawling.driving import drive, html
@@ -28,7 +28,7 @@ METHODS = {"name": "schema_org", "colour": "selectors"}
 @pytest.fixture
 def project(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with the schema SCHEMA."""
-    monkeypatch.setattr(settling, "MIN_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(settle, "MIN_WAIT_SECONDS", 0.02)
     return Project.objects.get(pk=project_create(ProjectDraft("Shop", extraction_schema=SCHEMA)))
 
 

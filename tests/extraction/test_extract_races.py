@@ -9,13 +9,13 @@ import pytest
 from django.db import transaction
 
 from crawling.models import Source, SourceHold
-from crawling.sources.artifacts import SourceOwner
+from crawling.sources.owner import SourceOwner
 from extraction.models import Extraction
 from extraction.schema.projects import ProjectDraft, project_create
 from extraction.work import worker
 from extraction.work.kind import Extract
 from extraction.work.submission import extract_submit
-from jobs.ledger import settling
+from jobs.ledger import settle
 from jobs.ledger.ledger import items_claim
 from jobs.models import Job, Project, WorkItem
 from jobs.postgres.transactions import job_lock, job_start
@@ -31,7 +31,7 @@ InThread = Callable[..., Side]
 @pytest.fixture
 def project(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with the schema SCHEMA."""
-    monkeypatch.setattr(settling, "MIN_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(settle, "MIN_WAIT_SECONDS", 0.02)
     return Project.objects.get(pk=project_create(ProjectDraft("Shop", extraction_schema=SCHEMA)))
 
 
@@ -134,7 +134,7 @@ def test_a_settle_waits_for_a_crawl_that_writes_the_source(
     ref, outcome = outcome_of(project, source)
     with transaction.atomic():
         page_store(crawl, "/mug", product("New mug"))
-        side = in_thread(settling.outcomes_settle, ref.id, [outcome])
+        side = in_thread(settle.outcomes_settle, ref.id, [outcome])
         side.wait_blocked()
     assert side.result().written == 1
     item = WorkItem.objects.get(job_id=ref.id)
@@ -163,7 +163,7 @@ def test_two_extractions_of_one_source_at_once(project: Project, crawl: JobRef, 
     with transaction.atomic():
         assert job_lock(first[0].id)
         Extract().settle(first[0], [first[1]])
-        side = in_thread(settling.outcomes_settle, second[0].id, [second[1]])
+        side = in_thread(settle.outcomes_settle, second[0].id, [second[1]])
         side.wait_blocked()
     assert side.result().written == 1
     assert set(Extraction.objects.values_list("job_id", flat=True)) == {second[0].id}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from crawling.models import Source
 from extraction.models import Extraction, VectorChange
-from extraction.owners.artifacts import ExtractionOwner
+from extraction.owners.extraction_owner import ExtractionOwner
 from jobs.models import Job
 from tests.extraction.knowledge import Knowledge
 

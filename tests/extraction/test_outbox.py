@@ -10,7 +10,7 @@ from django.db.transaction import TransactionManagementError
 
 from crawling.models import Source
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
-from extraction.vectors import applying, bindings, outbox
+from extraction.vectors import apply, outbox, process_store
 from extraction.vectors.drain import drain, drain_once, drain_vectors
 from extraction.vectors.embedding import EmbedderRejected, EmbedderUnavailable, WordLlamaEmbedder
 from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
@@ -119,7 +119,7 @@ def test_a_row_deleted_before_it_is_read_is_left_to_its_delete(
     batch = outbox.changes_claim(VectorChange.UPSERT, limit=10)
     Passage.objects.all().delete()
     version = VectorChange.objects.get().version
-    applied = applying.Applying(batch, store, embedder)
+    applied = apply.Applying(batch, store, embedder)
     applied.run()
     assert (applied.applied.turned, store.upserts) == (0, [])
     left = VectorChange.objects.get()
@@ -242,7 +242,7 @@ def test_nothing_is_sent_on_a_lease_about_to_run_out(
     time_passes(lease_until=True)
     VectorChange.objects.filter(pk=first.pk).update(lease=uuid4())  # claimed by another
     batch.held_until -= 59.0
-    applied = applying.Applying(batch, store, embedder)
+    applied = apply.Applying(batch, store, embedder)
     applied.run()
     assert store.upserts == [[second.pk]], "what is still held is sent on a new lease"
     assert (applied.applied.lost, applied.applied.removed) == (1, 1)
@@ -254,7 +254,7 @@ def test_nothing_is_sent_when_the_lease_cannot_be_prolonged(
 ) -> None:
     knowledge.passage()
     batch = outbox.changes_claim(VectorChange.UPSERT, limit=10, lease_seconds=1.0)
-    applying.Applying(batch, store, embedder).run()
+    apply.Applying(batch, store, embedder).run()
     assert store.upserts == [], "a lease of 1 s is shorter than a write of 1.5 s"
 
 
@@ -525,7 +525,7 @@ def test_the_owner_follows_rows_that_went_to_another_job(knowledge: Knowledge, s
 
 def test_a_store_that_cannot_be_opened_claims_nothing(knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
     knowledge.passage()
-    monkeypatch.setattr(bindings, "store", refuse)
+    monkeypatch.setattr(process_store, "store", refuse)
     receipt = drain_vectors()
     assert (receipt.claimed, receipt.unavailable[:6]) == (0, "Qdrant")
     assert VectorChange.objects.filter(lease__isnull=True).count() == 1

@@ -6,10 +6,10 @@ import pytest
 from django.db import transaction
 
 from crawling.models import SourceContent
-from crawling.sources.artifacts import SourceOwner
 from crawling.sources.dependants import PageText
+from crawling.sources.owner import SourceOwner
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.passages.passages import SourceKnowledge
+from extraction.passages.rows import SourceKnowledge
 from jobs.models import Project
 from jobs.registry.kinds import JobRef
 from tests.crawling.driving import html

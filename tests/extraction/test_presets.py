@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from extraction.errors import PresetUnknown
+from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset, preset_names
-from extraction.schema.schema import ExtractionSchema
 
 
 def test_there_is_a_default_among_them():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from extraction.cascade.product.product_markup import ProductMarkup
+from extraction.cascade.product.markup import ProductMarkup
 from extraction.errors import NotApplicable
-from extraction.evidence.evidence import verify
 from extraction.evidence.page import PageInput
+from extraction.evidence.verify import verify
 from extraction.schema.presets import preset
 from extraction.values.availability import availability_named, is_only_availability
 

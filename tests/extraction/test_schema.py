@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extraction.errors import SchemaInvalid
-from extraction.schema.schema import ExtractionSchema, FieldType, MergeStrategy
+from extraction.schema.model import ExtractionSchema, FieldType, MergeStrategy
 
 
 def schema_with(**field):

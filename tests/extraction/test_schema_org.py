@@ -9,9 +9,9 @@ import pytest
 from extraction.cascade.extractors.base import Dropped, Found
 from extraction.cascade.extractors.schema_org import SchemaOrg
 from extraction.errors import NotApplicable
-from extraction.evidence.evidence import verify
 from extraction.evidence.json_repair import BrokenJson, load_json
 from extraction.evidence.page import PageInput
+from extraction.evidence.verify import verify
 from extraction.schema.presets import preset
 
 PRODUCTS = preset("products").schema

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from crawling.models import Source
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.search.hydration import has_data
-from extraction.search.search import SearchPage, search
+from extraction.search.hybrid import SearchPage, search
+from extraction.search.rows import has_data
 from extraction.search.snippets import snippet_make
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.embedding import EmbedderUnavailable
 from extraction.vectors.points import extraction_text, passage_text
 from extraction.vectors.stores.base import StoreUnavailable
@@ -165,7 +165,7 @@ class TestSearch:
         assert "".join(text for text, _ in best.snippet) == "<script>alert('turbine')</script> & more"
 
     def test_a_query_without_words_says_so(self, filled: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bindings.embedder(), "embed_query", lambda text: np.zeros(256, dtype=np.float32))
+        monkeypatch.setattr(process_store.embedder(), "embed_query", lambda text: np.zeros(256, dtype=np.float32))
         page = self.ask(filled, "?!")
         assert page.hits == [] and "no words" in page.warnings[0]
         assert self.ask(filled, "formazin").hits, "BM25 answers alone where the embedder knows nothing"
@@ -175,7 +175,7 @@ class TestSearch:
         def away() -> None:
             raise error
 
-        monkeypatch.setattr(bindings, "store", away)
+        monkeypatch.setattr(process_store, "store", away)
         with pytest.raises(Unavailable, match=f"Search is not available: {error}"):
             self.ask(filled, "probe")
 

@@ -7,10 +7,10 @@ import pytest
 from extraction.cascade.extractors.base import Dropped, Found
 from extraction.cascade.extractors.selectors import Selectors
 from extraction.errors import NotApplicable, SchemaInvalid
-from extraction.evidence.evidence import verify
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import FieldGroup
-from extraction.schema.selecting import compile_selector
+from extraction.evidence.verify import verify
+from extraction.schema.model import FieldGroup
+from extraction.schema.selectors import compile_selector
 
 HTML = """<html lang="de"><body><h1> Blue
   <b>mug</b><script>no()</script></h1><!-- x -->

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extraction.schema.schema import FieldSpec
-from extraction.values.values import BadValue, checked, narrow, parse_list, parse_value
+from extraction.schema.model import FieldSpec
+from extraction.values.typed import BadValue, checked, narrow, parse_list, parse_value
 
 
 def field(kind, **more):

@@ -6,14 +6,14 @@ from uuid import UUID
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.web.fetch import Fetched
 from crawling.work.items import page_item
-from crawling.work.reading import reply_read
+from crawling.work.parse_page import reply_read
 from extraction.cascade.cascade import GroupResult
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
-from extraction.vectors import bindings
+from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
 from extraction.work.writes import ExtractionWrite
-from jobs.control import ending, finishing, lifecycle, removal
-from jobs.ledger import ledger, settling
+from jobs.control import end, lifecycle, removal, removal_work
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Lane, Project, WorkItem
 from jobs.postgres import transactions
 from jobs.postgres.transactions import retried
@@ -72,13 +72,13 @@ def claims_of(job: Job) -> list[Claim]:
 
 def settled(job: Job, outcomes: Sequence[Outcome]) -> None:
     """Settle, demanding that everything was written."""
-    written = settling.outcomes_settle(job.pk, outcomes).written
+    written = settle.outcomes_settle(job.pk, outcomes).written
     assert written == len(outcomes)
 
 
 def ended(job: Job) -> Job:
     """End the job and return it as it now stands."""
-    assert ending.job_end_if_done(job.pk) is JobStatus.COMPLETED
+    assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
     job.refresh_from_db()
     return job
 
@@ -98,7 +98,7 @@ def vectors_caught_up() -> None:
 
 def points(*jobs: Job) -> int:
     """Return how many points the store itself holds, of these jobs or of all."""
-    return bindings.store().count(job_ids=[job.pk for job in jobs] or None)
+    return process_store.store().count(job_ids=[job.pk for job in jobs] or None)
 
 
 def rows_left() -> dict[str, int]:
@@ -111,7 +111,7 @@ def rows_left() -> dict[str, int]:
 def cleaned_up(job: Job) -> dict[str, tuple[int, int, int]]:
     """Ask for the job's cleanup, carry it out and return its receipt: (found, deleted, kept_shared) by kind."""
     removal.job_cleanup(job_id=job.pk, actor="ada", reason="no longer needed")
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     return receipt(job)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs.control import lifecycle, removal, retrying
+from jobs.control import lifecycle, removal, retry
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.states import ACTIVE_JOB, JobStatus
 from tests.factories import claimed, states, status_fields
@@ -49,7 +49,7 @@ SERVICES: dict[str, Callable[..., Any]] = {
     "cleanup": removal.job_cleanup,
     "delete": removal.job_delete,
     "delete_cleanup": lambda **given: removal.job_delete(cleanup=True, **given),
-    "retry": retrying.job_retry,
+    "retry": retry.job_retry,
     "pause": lifecycle.job_pause,
     "resume": lifecycle.job_resume,
 }

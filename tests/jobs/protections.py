@@ -3,15 +3,15 @@
 from tests.prove import Change, Protection
 
 LEDGER = "jobs/ledger/ledger.py"
-SETTLING = "jobs/ledger/settling.py"
+SETTLING = "jobs/ledger/settle.py"
 LANES = "jobs/ledger/lanes.py"
-ENDING = "jobs/control/ending.py"
+ENDING = "jobs/control/end.py"
 LIFECYCLE = "jobs/control/lifecycle.py"
 SLICE = "jobs/worker/slice.py"
 HEALING = "jobs/worker/healing.py"
 RUNNER = "jobs/worker/runner.py"
 TRANSACTIONS = "jobs/postgres/transactions.py"
-STORABLE = "jobs/postgres/storable.py"
+STORABLE = "jobs/postgres/text.py"
 WAKE = "jobs/messages/wake.py"
 ACTORS = "jobs/actors.py"
 CONFIRMED = "jobs/staff/confirmed_actions.py"
@@ -440,14 +440,14 @@ PROTECTIONS = [
         "admin-filter-names-only",
         "The list's filter reads the names of projects, not the projects.",
         "test_captured_sql.py::test_an_action_selects_ids_only",
-        Change("jobs/staff/admin_tables.py", '.order_by("name").values_list("pk", "name"))', ".all()) and []"),
+        Change("jobs/staff/tables.py", '.order_by("name").values_list("pk", "name"))', ".all()) and []"),
     ),
     rule(
         "removal-row-unread",
         "The job's row is deleted without being read.",
         "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
         Change(
-            "jobs/control/finishing.py",
+            "jobs/control/removal_work.py",
             'Job.objects.filter(pk=job_id)._raw_delete("default")',
             "Job.objects.filter(pk=job_id).delete()",
         ),
@@ -456,13 +456,13 @@ PROTECTIONS = [
         "removal-by-chunks",
         "Items are deleted chunk by chunk, not one by one.",
         "test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
-        Change("jobs/control/finishing.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
+        Change("jobs/control/removal_work.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
     ),
     rule(
         "preview-in-one",
         "Of many jobs a preview counts what they made together, not job by job.",
         "test_captured_sql.py::test_a_preview_takes_as_many_statements_for_many_jobs",
-        Change("jobs/queries/previews.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
+        Change("jobs/queries/tallies.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
     ),
     rule(
         "admin-same-sentence",
@@ -496,6 +496,6 @@ PROTECTIONS = [
         "command-refusals-are-three",
         "A command that was refused ends with 3.",
         "test_matrix_commands.py::test_every_command_in_every_situation",
-        Change("jobs/cli/commands.py", "        return EXIT_REFUSED\n", "        return EXIT_FAILED\n"),
+        Change("jobs/cli/base.py", "        return EXIT_REFUSED\n", "        return EXIT_FAILED\n"),
     ),
 ]

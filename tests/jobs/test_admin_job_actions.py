@@ -16,7 +16,7 @@ from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
 from jobs.registry import owners
 from jobs.staff import confirmed_actions
-from jobs.staff.admin_jobs import JobAdmin
+from jobs.staff.jobs import JobAdmin
 from jobs.states import JobStatus
 from tests.factories import claimed, states, status_of
 from tests.jobs.staff import ACT, EVERYTHING, LIST, choose, confirm, frozen, selected_columns, staff

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from jobs.api.auth import key_create, key_user
+from jobs.api.keys import key_create, key_user
 from jobs.models import ApiKey
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Job, JobEvent, Project, WorkItem
-from jobs.staff import admin_tables
+from jobs.staff import tables
 from tests.factories import claimed
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def changelist(client: Client, url: str) -> Any:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of three rows."""
-    from jobs.staff.admin_items import WorkItemAdmin
+    from jobs.staff.items import WorkItemAdmin
 
     monkeypatch.setattr(WorkItemAdmin, "list_per_page", 3)
 
@@ -71,7 +71,7 @@ def test_a_small_table_is_counted_exactly(admin_client: Client, make_job: Callab
 def test_a_big_table_is_never_counted(
     admin_client: Client, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_tables, "EXACT_COUNT_ROWS", 100)
+    monkeypatch.setattr(tables, "EXACT_COUNT_ROWS", 100)
     make_job(400)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_workitem")

@@ -10,7 +10,7 @@ from jobs.control import lifecycle
 from jobs.errors import Conflict
 from jobs.ledger import ledger
 from jobs.models import Job, WorkItem
-from jobs.postgres.committing import committed
+from jobs.postgres.commit_check import committed
 from jobs.states import FINISHED_JOB, ItemState, JobStatus, Reason
 from tests.apiclient import api, problem_of
 from tests.factories import claimed

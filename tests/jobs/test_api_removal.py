@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from jobs.api import api as jobs_api
+from jobs.api import routes as jobs_api
 from jobs.api import waiting
 from jobs.api.waiting import Places
-from jobs.control.ending import job_end_if_done
-from jobs.control.finishing import removal_finish
+from jobs.control.end import job_end_if_done
+from jobs.control.removal_work import removal_finish
 from jobs.models import Job, WorkItem
 from jobs.registry import owners
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus, Reason

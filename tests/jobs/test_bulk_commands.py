@@ -12,10 +12,10 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from extraction.vectors.drain import drain_vectors
-from jobs.control import bulk, finishing, removal
+from jobs.control import bulk, removal, removal_work
 from jobs.models import Job, JobEvent, Lane, Project
 from jobs.states import JobStatus
-from jobs.worker import hosting, runner
+from jobs.worker import host, runner
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.factories import Probe, states, status_of
 from tests.jobs.made import crawled, is_gone, points, rows_left, vectors_caught_up
@@ -35,11 +35,11 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> None:
             for lane in Lane.objects.values_list("pk", flat=True):
                 runner.slice_run(lane_id=lane)
             for job_id in removal.removals_unfinished(list(Job.objects.values_list("pk", flat=True))):
-                finishing.removal_finish(job_id)
+                removal_work.removal_finish(job_id)
             drain_vectors()
         raise AssertionError("what was waited for never came")
 
-    monkeypatch.setattr(hosting, "hosting_or_waiting", at_work)
+    monkeypatch.setattr(host, "hosting_or_waiting", at_work)
 
 
 def run(command: str, *arguments: Any) -> tuple[Any, dict[str, Any], str]:

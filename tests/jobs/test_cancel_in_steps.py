@@ -7,9 +7,9 @@ import pytest
 
 from crawling.api import api_cancel
 from jobs import actors
-from jobs.control import ending, finishing, lifecycle, removal, retrying
+from jobs.control import end, lifecycle, removal, removal_work, retry
 from jobs.errors import Conflict
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent
 from jobs.registry import kinds
 from jobs.staff import job_actions
@@ -25,7 +25,7 @@ HEAL = ("heal", (), None)
 @pytest.fixture(autouse=True)
 def steps_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step skip two items."""
-    monkeypatch.setattr(ending, "SKIPPED_AT_ONCE", 2)
+    monkeypatch.setattr(end, "SKIPPED_AT_ONCE", 2)
 
 
 def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_job: MakeJob, sent: Any) -> None:
@@ -76,14 +76,14 @@ def test_the_admin_says_how_many_are_left(make_job: MakeJob) -> None:
 def test_each_step_is_committed_before_the_next(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job(7)
     lifecycle.job_cancel(job_id=job.pk)
-    step, seen = ending._cancelling_skip, []
+    step, seen = end._cancelling_skip, []
 
     def counted_before(job_id: Any) -> int:
         seen.append(states(job).get("pending", 0))
         return step(job_id)
 
-    monkeypatch.setattr(ending, "_cancelling_skip", counted_before)
-    assert ending.cancelling_skip(job.pk) == 5
+    monkeypatch.setattr(end, "_cancelling_skip", counted_before)
+    assert end.cancelling_skip(job.pk) == 5
     assert seen == [5, 3, 1, 0]
 
 
@@ -99,9 +99,9 @@ def test_the_workers_finish_in_between_and_what_they_give_back_is_skipped(make_j
     job = make_job(7)
     kept, returned = claimed(2)
     assert lifecycle.job_cancel(job_id=job.pk).in_flight == 2
-    assert settling.outcomes_settle(job.pk, [kinds.done(kept)]).written == 1
+    assert settle.outcomes_settle(job.pk, [kinds.done(kept)]).written == 1
     ledger.items_release([returned])
-    assert ending.job_end_if_done(job.pk) is None, "ended with pending items"
+    assert end.job_end_if_done(job.pk) is None, "ended with pending items"
     assert status_of(job) == "cancelling"
     healing.heal()
     assert (status_of(job), states(job)) == ("cancelled", {"done": 1, "skipped": 6})
@@ -111,8 +111,8 @@ def test_the_last_worker_out_skips_a_step_as_well(make_job: MakeJob) -> None:
     job = make_job(5)
     (claim,) = claimed(1)
     lifecycle.job_cancel(job_id=job.pk)
-    assert settling.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
-    assert ending.job_end_if_done(job.pk) == "cancelled"
+    assert settle.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
+    assert end.job_end_if_done(job.pk) == "cancelled"
     assert states(job) == {"done": 1, "skipped": 4}
 
 
@@ -136,7 +136,7 @@ def test_a_force_revokes_every_lease_at_once_however_much_is_pending(make_job: M
     receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
     assert (receipt.status, receipt.skipped, receipt.in_flight, receipt.pending) == ("cancelling", 5, 0, 4)
     assert sent.messages == [HEAL]
-    assert settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in late]).written == 0
+    assert settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in late]).written == 0
 
     again = lifecycle.job_cancel(job_id=job.pk, force=True)
     assert (again.status, again.skipped, again.pending) == ("cancelling", 2, 2)
@@ -147,8 +147,8 @@ def test_a_force_revokes_every_lease_at_once_however_much_is_pending(make_job: M
 def test_a_page_limit_skips_all_that_is_beyond_it(make_job: MakeJob) -> None:
     job = make_job(8, page_limit=1)
     (claim,) = claimed(1)
-    assert settling.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
-    assert ending.job_end_if_done(job.pk) == "completed"
+    assert settle.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
+    assert end.job_end_if_done(job.pk) == "completed"
     assert ledger.counts(job.pk).reasons == {"limit": 7}
 
 
@@ -159,7 +159,7 @@ def test_a_delete_with_cleanup_waits_for_the_last_step(make_job: MakeJob) -> Non
     healing.heal()
     assert status_of(job) == "cancelled"
     healing.heal()  # the finisher takes it from there
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
@@ -167,5 +167,5 @@ def test_a_retry_after_it_brings_all_of_them_back(make_job: MakeJob) -> None:
     job = make_job(7)
     lifecycle.job_cancel(job_id=job.pk)
     healing.heal()
-    assert retrying.job_retry(job_id=job.pk).requeued == 7
+    assert retry.job_retry(job_id=job.pk).requeued == 7
     assert (status_of(job), states(job)) == ("queued", {"pending": 7})

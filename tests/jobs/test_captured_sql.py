@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobs.control import finishing, removal
+from jobs.control import removal, removal_work
 from jobs.models import Job, Project, WorkItem
-from jobs.queries import previews
+from jobs.queries import tallies
 from jobs.staff import job_actions
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.jobs.captured import captured, too_much
@@ -84,7 +84,7 @@ def test_a_preview_takes_as_many_statements_for_many_jobs(
     act: Callable[..., Captured], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Artifacts are counted job by job for the first few only; of more, all together."""
-    monkeypatch.setattr(previews, "ARTIFACTS_PER_JOB", 2)
+    monkeypatch.setattr(tallies, "ARTIFACTS_PER_JOB", 2)
     few, _ = act(name, jobs=3)
     many, _ = act(name, jobs=9)
     assert len(many) == len(few)
@@ -160,7 +160,7 @@ def test_removing_reads_ids_only_and_never_row_by_row(
     sent = []
     for pages in (5, 50):
         job = of_pages(pages)
-        statements = captured(lambda job=job: (ask(job), finishing.removal_finish(job.pk)))
+        statements = captured(lambda job=job: (ask(job), removal_work.removal_finish(job.pk)))
         assert too_much(statements) == []
         deletes = [sql for sql in statements if "DELETE FROM" in sql]
         assert 0 < len(deletes) < 20

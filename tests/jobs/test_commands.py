@@ -18,10 +18,10 @@ import jobs.actors
 from config.messages.broker import InProcessBroker
 from extraction.actors import drain_vectors
 from extraction.models import Passage
-from jobs.cli import removal_command
+from jobs.cli import removal
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
 from jobs.states import JobStatus
-from jobs.worker import hosting
+from jobs.worker import host
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.factories import Probe, claimed, states, status_of
 from tests.jobs.made import crawled, is_gone, points, rows_left, vectors_caught_up
@@ -143,7 +143,7 @@ def workers(monkeypatch: pytest.MonkeyPatch, store: Any) -> Iterator[None]:  # n
             own.declare_actor(actor)
     monkeypatch.setattr(dramatiq.broker, "global_broker", own)
     yield
-    assert not hosting.is_hosted()
+    assert not host.is_hosted()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,7 +183,7 @@ def test_a_removal_that_cannot_be_finished_has_failed(
 ) -> None:
     job = crawled(project, "/a")
     vectors_caught_up()
-    monkeypatch.setattr(removal_command, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(removal, "PATIENCE_SECONDS", 0.5)
     with unavailable(monkeypatch, "delete"):
         ran = run("cleanup", job.pk, "--json")
     assert (ran.code, ran.told["finished"]) == (1, False)

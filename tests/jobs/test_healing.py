@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from jobs.control import lifecycle
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import JobRef, NewItem
@@ -75,7 +75,7 @@ def test_pending_items_of_a_cancelling_job_are_skipped_and_the_job_ends(make_job
     job = make_job(4)
     claims = claimed(3)
     assert lifecycle.job_cancel(job_id=job.pk).status is JobStatus.CANCELLING
-    settling.outcomes_settle(job.pk, [kinds.done(claims[0])])
+    settle.outcomes_settle(job.pk, [kinds.done(claims[0])])
     leases_run_out(job)
     receipt = healing.heal()
     assert (receipt.leases_expired, receipt.skipped, receipt.ended) == (2, 2, 1)
@@ -103,7 +103,7 @@ def test_cancelling_with_work_in_flight_is_left(make_job: MakeJob) -> None:
 @pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.PAUSED])
 def test_an_active_job_with_nothing_left_completes(make_job: MakeJob, probe: Probe, status: JobStatus) -> None:
     job = make_job(2)
-    settling.outcomes_settle(
+    settle.outcomes_settle(
         job.pk, [kinds.done(claim) for claim in claimed(1)] + [kinds.skipped(claimed(1)[0], Reason.ROBOTS)]
     )
     Job.objects.filter(pk=job.pk).update(status=status)
@@ -124,7 +124,7 @@ def test_a_job_with_something_left_goes_on(make_job: MakeJob, status: JobStatus)
 
 def test_a_job_in_which_nothing_succeeded_has_failed(make_job: MakeJob) -> None:
     job = make_job(2)
-    settling.outcomes_settle(job.pk, [kinds.failed(claim, Reason.DNS, detail="?") for claim in claimed()])
+    settle.outcomes_settle(job.pk, [kinds.failed(claim, Reason.DNS, detail="?") for claim in claimed()])
     assert healing.heal().ended == 1
     job.refresh_from_db()
     assert (job.status, job.error) == ("failed", "Nothing succeeded: 2 dns.")
@@ -132,7 +132,7 @@ def test_a_job_in_which_nothing_succeeded_has_failed(make_job: MakeJob) -> None:
 
 def test_items_beyond_the_page_limit_are_counted_and_the_job_ends(make_job: MakeJob) -> None:
     job = make_job(5, page_limit=2)
-    settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(5)])
+    settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(5)])
     assert healing.heal().ended == 1
     job.refresh_from_db()
     assert (job.status, job.result["counts"]) == ("completed", {"done": 2, "skipped": 3})

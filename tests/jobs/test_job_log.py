@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.db import transaction
 
-from jobs.control import ending, lifecycle
-from jobs.ledger import settling
+from jobs.control import end, lifecycle
+from jobs.ledger import settle
 from jobs.models import Job, JobEvent
 from jobs.registry import kinds
 from jobs.states import Reason
@@ -35,8 +35,8 @@ def test_a_cancel_and_its_end_are_told_with_how_much_was_skipped(
     claims = claimed(2)
     lifecycle.job_cancel(job_id=job.pk, actor="ada", reason="wrong site")
     skipped = [kinds.skipped(claims[0], Reason.CANCELLED), kinds.done(claims[1])]
-    settling.outcomes_settle(job.pk, skipped)
-    ending.job_end_if_done(job.pk)
+    settle.outcomes_settle(job.pk, skipped)
+    end.job_end_if_done(job.pk)
     cancel, cancelled = told(job)
     assert (cancel.message, cancel.counts, cancel.actor, cancel.reason) == (
         "job_cancel",

@@ -12,9 +12,9 @@ from extraction.models import VectorChange
 from extraction.vectors import outbox
 from extraction.vectors.drain import drain_vectors
 from jobs import actors
-from jobs.control import ending, finishing, lifecycle, removal, retrying
+from jobs.control import end, lifecycle, removal, removal_work, retry
 from jobs.errors import Conflict
-from jobs.ledger import settling
+from jobs.ledger import settle
 from jobs.models import Job, JobEvent, Project
 from jobs.registry import kinds
 from jobs.states import JobStatus
@@ -127,11 +127,11 @@ def test_a_running_job_is_deleted_only_once_its_work_has_ended(make_job: MakeJob
         removal.job_delete(job_id=job.pk)
     assert (status_of(job), states(job)) == ("running", {"pending": 2, "claimed": 2})
     removal.job_delete(job_id=job.pk, cleanup=True)
-    assert not finishing.removal_finish(job.pk)
+    assert not removal_work.removal_finish(job.pk)
     assert (status_of(job), states(job)) == ("cancelling", {"skipped": 2, "claimed": 2})
-    assert settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in claims]).written == 2
-    ending.job_end_if_done(job.pk)
-    assert finishing.removal_finish(job.pk)
+    assert settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claims]).written == 2
+    end.job_end_if_done(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert is_gone(job)
     deleted = JobEvent.objects.get(job_id=job.pk, action="deleted")
     assert set(deleted.counts) == set(removal.KINDS)
@@ -167,7 +167,7 @@ def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
         else:
             patch.setattr(store, moment, die)
         with pytest.raises(Killed):
-            drain_vectors() if moment.endswith("upsert") else finishing.removal_finish(job.pk)
+            drain_vectors() if moment.endswith("upsert") else removal_work.removal_finish(job.pk)
     assert points() == (rows if moment in ("after_upsert", "before_delete") else 0)
     assert VectorChange.objects.count() == rows > 0  # the outbox still knows, whatever the store knows
     assert Job.objects.get(pk=job.pk).cleaned_at is None
@@ -178,11 +178,11 @@ def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
         vectors_caught_up()
         assert (points(job), len(all_ids(store))) == (rows, rows)
         return
-    monkeypatch.setattr(finishing, "PATIENCE_SECONDS", 0.2)
-    with pytest.raises(finishing.StillThere):  # applied once more only when no late write can come any more
-        finishing.removal_finish(job.pk)
+    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
+    with pytest.raises(removal_work.StillThere):  # applied once more only when no late write can come any more
+        removal_work.removal_finish(job.pk)
     time_passes()
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert (points(), VectorChange.objects.count(), sum(rows_left().values())) == (0, 0, 0)
 
 
@@ -212,7 +212,7 @@ def test_a_job_cleaned_up_is_not_retried_and_a_new_one_begins_anew(project: Proj
     cleaned_up(job)
     for _ in range(2):
         with pytest.raises(Conflict, match="start a new job") as refusal:
-            retrying.job_retry(job_id=job.pk)
+            retry.job_retry(job_id=job.pk)
         assert refusal.value.code == "no_artifacts"
     assert (status_of(job), states(job), sum(rows_left().values())) == ("completed", {"done": 1}, 0)
     again = crawled(project, "/a")

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs.control import lifecycle
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import KEY_MAX_CHARACTERS, Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem
@@ -166,7 +166,7 @@ def test_the_page_limit_counts_pages_in_hand_and_fetched_ones(make_job: MakeJob)
     job = make_job(10, page_limit=4)
     first = claimed(3)
     assert len(first) == 3
-    settling.outcomes_settle(
+    settle.outcomes_settle(
         job.pk,
         [
             kinds.done(first[0]),
@@ -219,7 +219,7 @@ def test_a_release_with_an_old_lease_changes_nothing(make_job: MakeJob) -> None:
 def test_counts_add_up(make_job: MakeJob) -> None:
     job = make_job(8)
     claims = claimed(6)
-    settling.outcomes_settle(
+    settle.outcomes_settle(
         job.pk,
         [
             kinds.done(claims[0]),
@@ -239,7 +239,7 @@ def test_counts_add_up(make_job: MakeJob) -> None:
 def test_cancel_counts_add_up(make_job: MakeJob) -> None:
     job = make_job(10)
     claims = claimed(3)
-    settling.outcomes_settle(job.pk, [kinds.done(claims[0])])
+    settle.outcomes_settle(job.pk, [kinds.done(claims[0])])
     receipt = lifecycle.job_cancel(job_id=job.pk)
     assert (receipt.changed, receipt.skipped, receipt.in_flight, receipt.done, receipt.failed) == (True, 7, 2, 1, 0)
     again = lifecycle.job_cancel(job_id=job.pk)

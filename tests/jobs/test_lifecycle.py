@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs.control import lifecycle
 from jobs.errors import Conflict, Invalid, NotFound
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Lane, Project
 from jobs.registry import kinds
 from jobs.states import JobStatus
@@ -126,7 +126,7 @@ def test_force_cancels_now(make_job: MakeJob, status: str, in_flight: int) -> No
 
 def test_what_was_finished_before_a_cancel_is_kept(make_job: MakeJob, probe: Probe) -> None:
     job = make_job(4)
-    settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(2)])
+    settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(2)])
     receipt = lifecycle.job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.done, receipt.skipped) == (JobStatus.CANCELLED, 2, 2)
     job.refresh_from_db()
@@ -189,11 +189,11 @@ def test_an_unknown_job_is_not_found(db: None, action: Callable[..., Any]) -> No
 
 
 def test_a_paused_job_with_its_last_item_settled_completes(make_job: MakeJob) -> None:
-    from jobs.control import ending
+    from jobs.control import end
 
     job = make_job(1)
     claims = claimed()
     lifecycle.job_pause(job_id=job.pk)
-    settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in claims])
-    assert ending.job_end_if_done(job.pk) is JobStatus.COMPLETED
+    settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claims])
+    assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
     assert ledger.counts(job.pk).states == {"done": 1}

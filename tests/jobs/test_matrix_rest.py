@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from crawling.api import api_cancel
-from jobs.control import ending, finishing, removal
+from jobs.control import end, removal, removal_work
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
 from tests.apiclient import Api, api, problem_of
@@ -129,8 +129,8 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> None:
         def looked(seen: Any) -> Any:
             flying = WorkItem.objects.filter(job_id=seen.job_id, state="claimed")
             flying.update(state="done", lease=None, lease_until=None, finished_at=timezone.now())
-            ending.job_end_if_done(seen.job_id)
-            finishing.removal_finish(seen.job_id)
+            end.job_end_if_done(seen.job_id)
+            removal_work.removal_finish(seen.job_id)
             return look(seen)
 
         return looked

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from jobs.control import ending, lifecycle
-from jobs.ledger import ledger, settling
+from jobs.control import end, lifecycle
+from jobs.ledger import ledger, settle
 from jobs.messages import wake
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.postgres import transactions
@@ -26,8 +26,8 @@ MakeJob = Callable[..., Job]
 InThread = Callable[..., Side]
 
 
-def settle_done(job: Job, claims: list[kinds.Claim], **fields: object) -> settling.Settled:
-    return settling.outcomes_settle(job.pk, [kinds.done(claim, **fields) for claim in claims])
+def settle_done(job: Job, claims: list[kinds.Claim], **fields: object) -> settle.Settled:
+    return settle.outcomes_settle(job.pk, [kinds.done(claim, **fields) for claim in claims])
 
 
 # Claims
@@ -108,7 +108,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job(
     make_job: MakeJob, in_thread: InThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A very large job still has pending items after the cancel's commit; its page limit is counted under its lock."""
-    monkeypatch.setattr(ending, "SKIPPED_AT_ONCE", 2)
+    monkeypatch.setattr(end, "SKIPPED_AT_ONCE", 2)
     job, other = make_job(6, page_limit=5), make_job(2)
     assert [claim.job_id for _ in range(2) for claim in claimed(1)] == [job.pk, other.pk]  # the job's turn is next
     with transaction.atomic():
@@ -283,8 +283,8 @@ def test_a_settle_locks_its_items_in_the_order_of_ids(make_job: MakeJob, in_thre
         cursor.execute("ANALYZE jobs_workitem")  # among so many they are looked up one by one, as they are given
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT id FROM jobs_workitem WHERE id = %s FOR UPDATE", [claims[0].id])
-        settle = in_thread(settling.outcomes_settle, job.pk, outcomes)
-        settle.wait_blocked()
+        settling = in_thread(settle.outcomes_settle, job.pk, outcomes)
+        settling.wait_blocked()
         cursor.execute("SELECT id FROM jobs_workitem WHERE id = %s FOR UPDATE NOWAIT", [claims[2].id])
         assert cursor.fetchone() == (claims[2].id,)
-    assert settle.result().written == 3
+    assert settling.result().written == 3

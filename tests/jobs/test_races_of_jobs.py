@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 
-from jobs.control import ending, lifecycle
-from jobs.ledger import ledger, settling
+from jobs.control import end, lifecycle
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Project, WorkItem
 from jobs.postgres import transactions
 from jobs.registry import kinds
@@ -21,8 +21,8 @@ MakeJob = Callable[..., Job]
 InThread = Callable[..., Side]
 
 
-def settle_done(job: Job, claims: list[kinds.Claim], **fields: object) -> settling.Settled:
-    return settling.outcomes_settle(job.pk, [kinds.done(claim, **fields) for claim in claims])
+def settle_done(job: Job, claims: list[kinds.Claim], **fields: object) -> settle.Settled:
+    return settle.outcomes_settle(job.pk, [kinds.done(claim, **fields) for claim in claims])
 
 
 def test_no_url_slips_in_behind_a_cancel(make_job: MakeJob, in_thread: InThread) -> None:
@@ -61,7 +61,7 @@ def test_completion_first_then_cancel(make_job: MakeJob, probe: Probe, in_thread
     probe.on_complete = chain
     settle_done(job, claimed())
     with transaction.atomic():
-        assert ending.job_end_if_done(job.pk) is JobStatus.COMPLETED
+        assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
         cancel = in_thread(lifecycle.job_cancel, job_id=job.pk)
         cancel.wait_blocked()
     with pytest.raises(lifecycle.Conflict, match="already finished as completed") as refusal:
@@ -79,10 +79,10 @@ def test_cancel_first_then_completion(make_job: MakeJob, probe: Probe, in_thread
     settle_done(job, claimed())
     with transaction.atomic():
         receipt = lifecycle.job_cancel(job_id=job.pk)
-        end = in_thread(ending.job_end_if_done, job.pk)
-        end.wait_blocked()
+        ending = in_thread(end.job_end_if_done, job.pk)
+        ending.wait_blocked()
     assert (receipt.status, receipt.changed, receipt.done) == (JobStatus.CANCELLED, True, 1)
-    assert end.result() is None
+    assert ending.result() is None
     job.refresh_from_db()
     assert (job.status, job.children.count(), probe.completed) == ("cancelled", 0, [])
 
@@ -93,7 +93,7 @@ def test_a_cancel_with_work_in_flight_spawns_nothing_either(make_job: MakeJob, p
     claims = claimed()
     assert lifecycle.job_cancel(job_id=job.pk).in_flight == 2
     settle_done(job, claims)
-    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert job.children.count() == 0
     assert states(job) == {"done": 2}
 
@@ -103,8 +103,8 @@ def test_two_ends_at_once_chain_exactly_one(make_job: MakeJob, probe: Probe, in_
     probe.on_complete = chain
     settle_done(job, claimed())
     with transaction.atomic():
-        assert ending.job_end_if_done(job.pk) is JobStatus.COMPLETED
-        other = in_thread(ending.job_end_if_done, job.pk)
+        assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
+        other = in_thread(end.job_end_if_done, job.pk)
         other.wait_blocked()
     assert other.result() is None
     assert (job.children.count(), len(probe.completed)) == (1, 1)
@@ -120,7 +120,7 @@ def test_a_child_is_rolled_back_with_what_its_parent_could_not_complete(make_job
 
     probe.on_complete = chain_then_fail
     settle_done(job, claimed())
-    ending.job_end_if_done(job.pk)
+    end.job_end_if_done(job.pk)
     job.refresh_from_db()
     assert (job.status, job.children.count()) == ("failed", 0)
     assert "LookupError: after chaining" in job.error
@@ -133,13 +133,13 @@ def test_two_last_workers_end_the_job_without_healing(make_job: MakeJob, in_thre
 
     def settle_and_end(claim: kinds.Claim) -> JobStatus | None:
         settle_done(job, [claim])
-        return ending.job_end_if_done(job.pk)
+        return end.job_end_if_done(job.pk)
 
     with transaction.atomic():
         settle_done(job, [first])
         other = in_thread(settle_and_end, second)
         other.wait_blocked()
-    ends = [ending.job_end_if_done(job.pk), other.result()]
+    ends = [end.job_end_if_done(job.pk), other.result()]
     assert sorted(map(str, ends)) == ["None", "completed"]
     job.refresh_from_db()
     assert (job.status, job.result["counts"]) == ("completed", {"done": 2})
@@ -151,9 +151,9 @@ def test_an_end_that_waits_for_a_settle_sees_what_it_wrote(make_job: MakeJob, in
     claims = claimed()
     with transaction.atomic():
         settle_done(job, claims)
-        end = in_thread(ending.job_end_if_done, job.pk)
-        end.wait_blocked()
-    assert end.result() is JobStatus.COMPLETED
+        ending = in_thread(end.job_end_if_done, job.pk)
+        ending.wait_blocked()
+    assert ending.result() is JobStatus.COMPLETED
 
 
 def test_a_claim_between_two_statements_of_the_end_leaves_the_job_running(
@@ -162,7 +162,7 @@ def test_a_claim_between_two_statements_of_the_end_leaves_the_job_running(
     """Claims do not lock the job: an item asked for as claimed, then as pending, would be seen as neither."""
     job = make_job(1)
     with right_after("jobs_workitem", lambda: in_thread(claimed).result()):
-        assert ending.job_end_if_done(job.pk) is None
+        assert end.job_end_if_done(job.pk) is None
     assert states(job) == {"claimed": 1}
 
 
@@ -176,7 +176,7 @@ def test_a_release_between_two_statements_of_a_cancel_is_skipped_by_the_end(
         receipt = lifecycle.job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.skipped, receipt.in_flight) == (JobStatus.CANCELLING, 1, 0)
     assert states(job) == {"pending": 1, "skipped": 1}
-    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert states(job) == {"skipped": 2}
 
 
@@ -187,8 +187,8 @@ def test_a_release_between_two_statements_of_a_cancelled_end_leaves_nothing_open
     claims = claimed()
     lifecycle.job_cancel(job_id=job.pk)
     with right_after("UPDATE jobs_workitem", lambda: in_thread(ledger.items_release, claims).result()):
-        assert ending.job_end_if_done(job.pk) is None
-    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+        assert end.job_end_if_done(job.pk) is None
+    assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert states(job) == {"skipped": 1}
 
 
@@ -225,9 +225,9 @@ def test_an_end_that_waits_for_new_items_leaves_the_job_running(make_job: MakeJo
     claims = claimed()
     with transaction.atomic():
         settle_done(job, claims, new_items=[NewItem("more", LANE)])
-        end = in_thread(ending.job_end_if_done, job.pk)
-        end.wait_blocked()
-    assert end.result() is None
+        ending = in_thread(end.job_end_if_done, job.pk)
+        ending.wait_blocked()
+    assert ending.result() is None
     assert states(job) == {"done": 1, "pending": 1}
 
 
@@ -286,7 +286,7 @@ def test_a_settle_of_a_job_that_is_gone_writes_nothing(make_job: MakeJob) -> Non
     WorkItem.objects.all().delete()
     Job.objects.all().delete()
     assert settle_done(job, claims).written == 0
-    assert ending.job_end_if_done(job.pk) is None
+    assert end.job_end_if_done(job.pk) is None
 
 
 def test_pause_against_start(make_job: MakeJob, in_thread: InThread) -> None:

@@ -7,13 +7,13 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source
-from extraction.audit import audit
+from extraction.audit import compare
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.search.search import search
-from jobs.control import ending, finishing, removal
+from extraction.search.hybrid import search
+from jobs.control import end, removal, removal_work
 from jobs.errors import Conflict, NotFound
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
-from jobs.registry import background
+from jobs.registry import chores
 from jobs.states import JobStatus
 from jobs.worker import healing
 from tests.extraction.knowledge import embedder, store  # noqa: F401  fixtures
@@ -69,7 +69,7 @@ def test_repeating_a_cleanup_gives_zeros_and_keeps_the_history(project: Project)
     first = cleaned_up(job)
     again = removal.job_cleanup(job_id=job.pk)
     assert (again.changed, again.finished, again.removal) == (False, True, removal.empty_removal())
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert receipt(job) == first
     assert JobEvent.objects.filter(job=job, action="cleaned").count() == 1
 
@@ -83,7 +83,7 @@ def test_rows_whose_points_were_never_written_leave_no_point(project: Project) -
 
 def test_shared_sources_are_kept_counted_and_handed_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A and B both fetched /a and /b; A wrote them, and only A has /c. It takes no audit of the whole store."""
-    monkeypatch.setattr(audit, "audit", None)
+    monkeypatch.setattr(compare, "audit", None)
     first = crawled(project, "/a", "/b", "/c")
     second = crawled(project, "/a", "/b")
     vectors_caught_up()
@@ -142,7 +142,7 @@ def test_delete_without_cleanup_leaves_everything_to_the_project(project: Projec
     for one in (extraction, job):
         asked = removal.job_delete(job_id=one.pk, actor="ada", reason="done with")
         assert (asked.changed, asked.finished, asked.cleanup_requested) == (True, False, False)
-        assert finishing.removal_finish(one.pk)
+        assert removal_work.removal_finish(one.pk)
         done = removal.receipt_read(asked)
         assert (done.finished, done.job_deleted, receipt(one)) == (True, True, NOTHING)
         assert is_gone(one)
@@ -159,7 +159,7 @@ def test_what_a_deleted_job_left_outlives_the_next_holder_as_well(project: Proje
     """The project's hold takes the place of the first job's, also on pages that a second job holds."""
     first, second = crawled(project, "/a"), crawled(project, "/a")
     removal.job_delete(job_id=first.pk)
-    assert finishing.removal_finish(first.pk)
+    assert removal_work.removal_finish(first.pk)
     assert cleaned_up(second)["sources"] == (1, 0, 1)
     vectors_caught_up()
     assert found_urls(project) == {"/a"}
@@ -169,7 +169,7 @@ def test_delete_with_cleanup_leaves_nothing_but_the_history(project: Project) ->
     job = crawled(project, "/a", "/b")
     vectors_caught_up()
     asked = removal.job_delete(job_id=job.pk, cleanup=True)
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     done = removal.receipt_read(asked)
     assert (done.finished, done.job_deleted, done.cleanup_requested, done.deleted("sources")) == (True, True, True, 2)
     assert (rows_left(), points(), is_gone(job)) == (GONE, 0, True)
@@ -182,7 +182,7 @@ def test_delete_after_a_cleanup(project: Project) -> None:
     job = crawled(project, "/a")
     cleaned_up(job)
     removal.job_delete(job_id=job.pk)
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert is_gone(job)
 
 
@@ -196,14 +196,14 @@ def test_an_active_job_is_cancelled_first_and_the_rest_happens_by_itself(project
     busy = crawled_further(job)
     asked = removal.job_delete(job_id=job.pk, cleanup=True, actor="ada", reason="wrong site")
     assert (asked.changed, asked.finished, status_of(job)) == (True, False, "cancelling")
-    assert not finishing.removal_finish(job.pk)  # not yet: one page is still in flight
+    assert not removal_work.removal_finish(job.pk)  # not yet: one page is still in flight
     assert (rows_left()["sources"], messages(sent)) == (1, [])
     again = removal.job_delete(job_id=job.pk, cleanup=True)
     assert (again.changed, again.finished) == (False, False)
     busy()
-    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert messages(sent) == [str(job.pk)]
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert (is_gone(job), rows_left()) == (True, GONE)
     events = JobEvent.objects.filter(job_id=job.pk).order_by("id").values_list("from_status", "to_status")
     moves = [f"{start} to {to or 'gone'}" for start, to in events if start != to]
@@ -231,7 +231,7 @@ def test_healing_sends_lost_finishers_again(project: Project, sent: Any) -> None
     healing.heal()
     assert sorted(messages(sent)) == sorted([str(cleaning.pk), str(deleting.pk)])
     for job in (cleaning, deleting):
-        finishing.removal_finish(job.pk)
+        removal_work.removal_finish(job.pk)
     sent.messages.clear()
     healing.heal()
     assert (messages(sent), status_of(idle)) == ([], "completed")
@@ -245,7 +245,7 @@ def test_healing_moves_on_what_was_cancelled_to_be_deleted(project: Project, sen
     )
     healing.heal()
     assert messages(sent) == [str(job.pk)]
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert (is_gone(job), rows_left()) == (True, GONE)
 
 
@@ -261,7 +261,7 @@ def test_a_child_job_survives_its_parent(project: Project) -> None:
     parent, child = crawled(project, "/a"), crawled(project, "/b")
     Job.objects.filter(pk=child.pk).update(parent=parent)
     removal.job_delete(job_id=parent.pk, cleanup=True)
-    assert finishing.removal_finish(parent.pk)
+    assert removal_work.removal_finish(parent.pk)
     child.refresh_from_db()
     assert (child.parent_id, child.status, set(source_ids(project))) == (None, "completed", {"/b"})
 
@@ -271,21 +271,21 @@ def test_a_delete_asked_for_while_the_cleanup_runs_is_carried_out_as_well(
 ) -> None:
     job = crawled(project, "/a")
     removal.job_cleanup(job_id=job.pk)
-    real = finishing._confirm_gone
+    real = removal_work._confirm_gone
 
     def ask_meanwhile(job_id: Any) -> None:
         removal.job_delete(job_id=job_id)
         real(job_id)
 
-    monkeypatch.setattr(finishing, "_confirm_gone", ask_meanwhile)
-    assert finishing.removal_finish(job.pk)
+    monkeypatch.setattr(removal_work, "_confirm_gone", ask_meanwhile)
+    assert removal_work.removal_finish(job.pk)
     assert (is_gone(job), rows_left(), receipt(job)["sources"]) == (True, GONE, (1, 1, 0))
 
 
 def test_nothing_is_finished_that_nobody_asked_for(project: Project) -> None:
     job = crawled(project, "/a")
-    assert not finishing.removal_finish(job.pk)
-    assert not finishing.removal_finish(new_id())
+    assert not removal_work.removal_finish(job.pk)
+    assert not removal_work.removal_finish(new_id())
     assert (status_of(job), rows_left()["sources"]) == ("completed", 1)
 
 
@@ -294,10 +294,10 @@ def test_cleanup_with_delete_wants_a_finished_job(project: Project) -> None:
     with pytest.raises(Conflict, match="cancel it or let it finish") as refusal:
         removal.job_cleanup(job_id=job.pk, delete_job=True)
     assert refusal.value.code == "job_active"
-    assert ending.job_end_if_done(job.pk) is JobStatus.COMPLETED
+    assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
     removal.job_cleanup(job_id=job.pk, delete_job=True)
-    assert finishing.removal_finish(job.pk)
-    assert (is_gone(job), rows_left(), background.is_idle()) == (True, GONE, True)
+    assert removal_work.removal_finish(job.pk)
+    assert (is_gone(job), rows_left(), chores.is_idle()) == (True, GONE, True)
 
 
 def test_waiting_for_a_removal_ends_with_it_or_with_the_time(project: Project) -> None:
@@ -305,6 +305,6 @@ def test_waiting_for_a_removal_ends_with_it_or_with_the_time(project: Project) -
     asked = removal.job_cleanup(job_id=job.pk)
     waited = removal.receipt_await(asked, seconds=0.01)
     assert (waited.finished, waited.changed, waited.removal) == (False, True, removal.empty_removal())
-    finishing.removal_finish(job.pk)
+    removal_work.removal_finish(job.pk)
     done = removal.receipt_await(asked, seconds=20)
     assert (done.finished, done.job_deleted, done.deleted("sources")) == (True, False, 1)

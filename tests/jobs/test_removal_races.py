@@ -9,17 +9,17 @@ import pytest
 from django.db import transaction
 
 from crawling.models import Source, SourceHold
-from crawling.sources.artifacts import SourceOwner
+from crawling.sources.owner import SourceOwner
 from crawling.work.items import page_item
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.vectors import bindings, outbox
+from extraction.vectors import outbox, process_store
 from extraction.vectors.drain import drain_once
 from extraction.vectors.stores.base import StoreUnavailable
 from extraction.vectors.vector_owner import VectorOwner
-from jobs.control import ending, finishing, removal
-from jobs.control.finishing import StillThere
+from jobs.control import end, removal, removal_work
+from jobs.control.removal_work import StillThere
 from jobs.errors import Unavailable
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Project, WorkItem
 from jobs.postgres import transactions
 from jobs.states import JobStatus
@@ -71,14 +71,14 @@ def tripped(
 BREAKS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "after the first chunk": (SourceOwner, "remove_chunk", {"calls": 2}),
     "in a chunk, its rows deleted": (SourceOwner, "remove_chunk", {"calls": 2, "late": True}),
-    "before a receipt": (finishing, "_add_to_receipt", {"calls": 2}),
-    "in a chunk, its receipt written": (finishing, "_add_to_receipt", {"calls": 2, "late": True}),
-    "between rows and vectors": (finishing, "_confirm_gone", {}),
+    "before a receipt": (removal_work, "_add_to_receipt", {"calls": 2}),
+    "in a chunk, its receipt written": (removal_work, "_add_to_receipt", {"calls": 2, "late": True}),
+    "between rows and vectors": (removal_work, "_confirm_gone", {}),
     "with the vectors gone": (VectorOwner, "work_off", {"late": True}),
-    "before it is marked cleaned": (finishing, "_mark_cleaned", {}),
-    "cleaned, before the transaction ends": (finishing, "_mark_cleaned", {"late": True}),
-    "before the job's row": (finishing, "_delete_row", {}),
-    "the job's row deleted, before the transaction ends": (finishing, "_delete_row", {"late": True}),
+    "before it is marked cleaned": (removal_work, "_mark_cleaned", {}),
+    "cleaned, before the transaction ends": (removal_work, "_mark_cleaned", {"late": True}),
+    "before the job's row": (removal_work, "_delete_row", {}),
+    "the job's row deleted, before the transaction ends": (removal_work, "_delete_row", {"late": True}),
 }
 
 
@@ -93,18 +93,18 @@ def test_what_breaks_anywhere_is_finished_by_repeating(
     expected = points()
     removal.job_delete(job_id=job.pk, cleanup=True)
     owner, name, how = BREAKS[where]
-    monkeypatch.setattr(finishing, "CHUNK", 2)
+    monkeypatch.setattr(removal_work, "CHUNK", 2)
     error = Killed() if kill else RuntimeError("the disk is full")
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, tripped(getattr(owner, name), error, **how))
         with pytest.raises(type(error)):
-            finishing.removal_finish(job.pk)
+            removal_work.removal_finish(job.pk)
     row = Job.objects.get(pk=job.pk)
     assert (row.status, row.removal_error) == ("deleting", "" if kill else "unexpected RuntimeError: the disk is full")
     sent.messages.clear()
     healing.heal()
     assert ("finish_removal", (str(job.pk),), None) in sent.messages
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert (is_gone(job), rows_left(), points()) == (True, GONE, 0)
     assert receipt(job) == {
         "sources": (5, 5, 0),
@@ -121,7 +121,7 @@ def unavailable(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
         raise StoreUnavailable("the vector store does not answer")
 
     with monkeypatch.context() as broken:
-        broken.setattr(bindings.store(), name, down, raising=False)
+        broken.setattr(process_store.store(), name, down, raising=False)
         yield
 
 
@@ -134,13 +134,13 @@ def test_an_outage_of_the_store_is_told_and_waited_for(
     stored = points()
     asked = removal.job_cleanup(job_id=job.pk)
     with unavailable(monkeypatch, name), pytest.raises(Unavailable):
-        finishing.removal_finish(job.pk)
+        removal_work.removal_finish(job.pk)
     now = removal.receipt_read(asked)
     assert (now.finished, now.deleted("sources"), rows_left()) == (False, 2, GONE)
     assert "the vector store does not answer" in now.error
     assert Job.objects.get(pk=job.pk).cleaned_at is None
     time_passes()  # the back-off of what was given back
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     done = removal.receipt_read(asked)
     assert (done.finished, done.error, points(), receipt(job)["vectors"]) == (True, "", 0, (stored, stored, 0))
 
@@ -149,11 +149,11 @@ def test_a_point_written_late_by_a_drainer_goes_as_well(project: Project, in_thr
     """The page is removed after its row was read and before its point is written."""
     job = crawled(project, "/a")
     pause = Pause()
-    bindings.store().before_upsert = pause
+    process_store.store().before_upsert = pause
     drainer = in_thread(drain_once, VectorChange.UPSERT)
     pause.wait_reached()
     removal.job_cleanup(job_id=job.pk)
-    finisher = in_thread(finishing.removal_finish, job.pk)
+    finisher = in_thread(removal_work.removal_finish, job.pk)
     until(lambda: VectorChange.objects.filter(operation="delete").exists(), "the rows are removed")
     assert Job.objects.get(pk=job.pk).cleaned_at is None
     pause.end()
@@ -170,17 +170,17 @@ def test_points_that_others_made_of_the_pages_are_waited_for(project: Project, m
     Extraction.objects.update(data={"name": "changed"})
     dead = outbox.changes_claim(VectorChange.UPSERT, limit=10)  # a drainer that holds its change and never ends
     assert dead is not None
-    monkeypatch.setattr(finishing, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
     removal.job_cleanup(job_id=job.pk)
     with pytest.raises(StillThere, match="vectors still holds 1"):
-        finishing.removal_finish(job.pk)
+        removal_work.removal_finish(job.pk)
     assert (rows_left(), points()) == (GONE, 1)
     assert "still holds" in Job.objects.get(pk=job.pk).removal_error
     time_passes(lease_until=True)
     with pytest.raises(StillThere):  # applied, and applied once more when no late write can come any more
-        finishing.removal_finish(job.pk)
+        removal_work.removal_finish(job.pk)
     time_passes()
-    assert finishing.removal_finish(job.pk)
+    assert removal_work.removal_finish(job.pk)
     assert (points(), Job.objects.get(pk=job.pk).removal_error) == (0, "")
 
 
@@ -188,11 +188,11 @@ def test_two_finishers_at_once(project: Project, monkeypatch: pytest.MonkeyPatch
     job = crawled(project, "/a", "/b")
     removal.job_cleanup(job_id=job.pk)
     pause = Pause()
-    real = finishing._confirm_gone
-    monkeypatch.setattr(finishing, "_confirm_gone", lambda job_id: (pause(job_id), real(job_id)))
-    first = in_thread(finishing.removal_finish, job.pk)
+    real = removal_work._confirm_gone
+    monkeypatch.setattr(removal_work, "_confirm_gone", lambda job_id: (pause(job_id), real(job_id)))
+    first = in_thread(removal_work.removal_finish, job.pk)
     pause.wait_reached()
-    assert not finishing.removal_finish(job.pk)
+    assert not removal_work.removal_finish(job.pk)
     pause.end()
     assert first.result()
     assert receipt(job)["sources"] == (2, 2, 0)
@@ -217,11 +217,11 @@ def test_a_settle_that_waits_for_a_cleanup_stores_the_page_anew(
     second, outcomes = fetching(project, "/a", text)
     removal.job_cleanup(job_id=first.pk)
     with transaction.atomic():
-        assert finishing._remove_chunk(SourceOwner(), first.pk)
-        settle = in_thread(settling.outcomes_settle, second.pk, outcomes)
-        settle.wait_blocked()
-    assert settle.result().written == 1
-    assert finishing.removal_finish(first.pk)
+        assert removal_work._remove_chunk(SourceOwner(), first.pk)
+        settling = in_thread(settle.outcomes_settle, second.pk, outcomes)
+        settling.wait_blocked()
+    assert settling.result().written == 1
+    assert removal_work.removal_finish(first.pk)
     assert receipt(first)["sources"] == (1, 1, 0)
     only = Source.objects.get()
     assert (only.job_id, SourceHold.objects.get().job_id) == (second.pk, second.pk)
@@ -238,8 +238,8 @@ def test_a_cleanup_that_waits_for_a_settle_keeps_the_page(project: Project, in_t
     second, outcomes = fetching(project, "/a", text)
     removal.job_cleanup(job_id=first.pk)
     with transaction.atomic():
-        assert settling.outcomes_settle(second.pk, outcomes).written == 1
-        finisher = in_thread(finishing.removal_finish, first.pk)
+        assert settle.outcomes_settle(second.pk, outcomes).written == 1
+        finisher = in_thread(removal_work.removal_finish, first.pk)
         finisher.wait_blocked()
     assert finisher.result()
     assert receipt(first)["sources"] == (1, 0, 1)
@@ -254,11 +254,11 @@ def test_the_cleanups_of_two_holders_at_once_leave_nothing(project: Project, in_
     removal.job_cleanup(job_id=first.pk)
     removal.job_cleanup(job_id=second.pk)
     with transaction.atomic():
-        assert finishing._remove_chunk(SourceOwner(), first.pk)
-        other = in_thread(finishing.removal_finish, second.pk)
+        assert removal_work._remove_chunk(SourceOwner(), first.pk)
+        other = in_thread(removal_work.removal_finish, second.pk)
         other.wait_blocked()
     assert other.result()
-    assert finishing.removal_finish(first.pk)
+    assert removal_work.removal_finish(first.pk)
     assert (receipt(first)["sources"], receipt(second)["sources"]) == ((2, 0, 2), (2, 2, 0))
     assert (rows_left(), points()) == (GONE, 0)
 
@@ -279,10 +279,10 @@ def test_an_extraction_of_a_page_that_goes_meanwhile_is_skipped(project: Project
     outcomes = [kinds.done(claim, write=write) for claim in claims_of(job)]
     removal.job_cleanup(job_id=crawl.pk)
     with transaction.atomic():
-        assert finishing._remove_chunk(SourceOwner(), crawl.pk)
-        settle = in_thread(settling.outcomes_settle, job.pk, outcomes)
-        settle.wait_blocked()
-    assert settle.result().written == 1
+        assert removal_work._remove_chunk(SourceOwner(), crawl.pk)
+        settling = in_thread(settle.outcomes_settle, job.pk, outcomes)
+        settling.wait_blocked()
+    assert settling.result().written == 1
     assert WorkItem.objects.filter(job=job).values_list("state", "reason").get() == ("skipped", "source_gone")
 
 
@@ -292,8 +292,8 @@ def test_the_actor_finishes_a_deletion_once_the_last_worker_is_out(project: Proj
     worker.start()
     try:
         removal.job_delete(job_id=job.pk, cleanup=True)
-        assert settling.outcomes_settle(job.pk, outcomes).written == 1  # it was in flight: kept, then cleaned up
-        assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+        assert settle.outcomes_settle(job.pk, outcomes).written == 1  # it was in flight: kept, then cleaned up
+        assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
         until(lambda: is_gone(job), "the actor finishes the deletion")
     finally:
         worker.stop()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
@@ -93,12 +93,12 @@ def test_an_exception_in_the_work_fails_its_item_alone(make_job: MakeJob, probe:
 
 
 def test_an_exception_in_the_settle_fails_its_item_alone(make_job: MakeJob, probe: Probe) -> None:
-    def settle(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle_now(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
         if any(outcome.claim.key == "item-5" and outcome.state == "done" for outcome in outcomes):
             raise LookupError("cannot write")
         return outcomes
 
-    probe.on_settle = settle
+    probe.on_settle = settle_now
     job = make_job(20)
     assert runner.slice_run(lane_id=lane_id()) == 20
     assert (status_of(job), states(job)) == ("completed", {"done": 19, "failed": 1})
@@ -113,12 +113,12 @@ def test_when_a_settle_is_impossible_the_rest_is_given_back(
     gate = Gate()
     probe.do = held_at(gate, but=lambda claim: claim.key == "item-0")
 
-    def settle(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle_now(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(1)")
         return outcomes
 
-    probe.on_settle = settle
+    probe.on_settle = settle_now
     job = make_job(4)
     sent.messages.clear()
     side = in_thread(runner.slice_run, lane_id=lane_id())
@@ -150,7 +150,7 @@ def test_work_that_cancels_itself_is_tried_again(make_job: MakeJob, probe: Probe
 
     probe.do = work
     job = make_job(1)
-    WorkItem.objects.update(attempts=settling.MAX_ATTEMPTS - 1)
+    WorkItem.objects.update(attempts=settle.MAX_ATTEMPTS - 1)
     runner.slice_run(lane_id=lane_id())
     row = item(job)
     assert (row.state, row.reason) == ("failed", "internal")

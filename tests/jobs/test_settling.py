@@ -10,10 +10,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ledger import settling
-from jobs.ledger.settling import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
+from jobs.ledger import settle
+from jobs.ledger.settle import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
 from jobs.models import KEY_MAX_CHARACTERS, Job, Project, WorkItem
-from jobs.postgres.storable import storable, storable_text
+from jobs.postgres.text import storable, storable_text
 from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem, Outcome
@@ -221,7 +221,7 @@ def test_an_outage_is_raised_and_blamed_on_no_item(make_job: MakeJob, probe: Pro
         return outcomes
 
     probe.on_settle = write
-    with pytest.raises(settling.OperationalError), transaction.atomic():
+    with pytest.raises(settle.OperationalError), transaction.atomic():
         outcomes_settle(job.pk, [kinds.done(claim) for claim in claims])
     assert states(job) == {"claimed": 2}
 

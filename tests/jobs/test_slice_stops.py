@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.control import lifecycle
-from jobs.ledger import ledger, settling
+from jobs.ledger import ledger, settle
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
@@ -205,7 +205,7 @@ def test_an_item_past_its_deadline_is_tried_again(make_job: MakeJob, probe: Prob
     probe.do = held_at(Gate())
     probe.item_deadline_seconds = 0.3
     job = make_job(1)
-    WorkItem.objects.update(attempts=settling.MAX_ATTEMPTS - 1)
+    WorkItem.objects.update(attempts=settle.MAX_ATTEMPTS - 1)
     runner.slice_run(lane_id=lane_id())
     row = item(job)
     assert (row.state, row.reason, row.attempts) == ("failed", "timeout", 3)

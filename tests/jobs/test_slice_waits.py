@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.ledger import lanes, ledger, settling
+from jobs.ledger import lanes, ledger, settle
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
@@ -52,14 +52,14 @@ def test_a_connection_lost_in_the_middle_loses_nothing(make_job: MakeJob, probe:
 def test_a_connection_lost_in_the_settle_loses_nothing(make_job: MakeJob, probe: Probe) -> None:
     broken: list[int] = []
 
-    def settle(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
+    def settle_now(ref: JobRef, outcomes: list[Outcome]) -> list[Outcome]:
         if not broken:
             broken.append(1)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return outcomes
 
-    probe.on_settle = settle
+    probe.on_settle = settle_now
     job = make_job(5)
     assert runner.slice_run(lane_id=lane_id()) == 5
     assert (status_of(job), states(job), broken) == ("completed", {"done": 5}, [1])
@@ -114,7 +114,7 @@ def test_the_lane_stays_ours_while_waiting(
     until(lambda: leases.all().get() is not None, "the lane is taken")
     before = leases.all().get()
     until(lambda: leases.all().get() > before, "its lease is prolonged")
-    settling.outcomes_settle(job.pk, [kinds.done(claim) for claim in elsewhere])
+    settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in elsewhere])
     assert side.result() == 0
     assert (status_of(job), states(job)) == ("completed", {"done": 1, "skipped": 1})
 
@@ -171,7 +171,7 @@ def test_items_beyond_the_page_limit_end_with_their_job(make_job: MakeJob, probe
 def test_failures_are_tried_again_after_their_back_off(
     make_job: MakeJob, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(settle, "BACKOFF_SECONDS", 0.1)
     tried: list[str] = []
 
     async def work(job: JobRef, claim: Claim) -> Outcome:

@@ -7,8 +7,8 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.control import ending, lifecycle
-from jobs.ledger import ledger, settling
+from jobs.control import end, lifecycle
+from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.postgres.transactions import job_lock, job_move
 from jobs.registry import kinds
@@ -90,7 +90,7 @@ OPERATIONS = """
     force         skipped   skipped   done  failed  skipped
 """
 _HEAD, *_ROWS = [line.split() for line in OPERATIONS.strip().splitlines()]
-CASES = [(row[0], start, end) for row in _ROWS for start, end in zip(_HEAD[1:], row[1:], strict=True)]
+CASES = [(row[0], start, ending) for row in _ROWS for start, ending in zip(_HEAD[1:], row[1:], strict=True)]
 
 
 def item_put(job: Job, state: str) -> Claim:
@@ -117,7 +117,7 @@ def operate(operation: str, job: Job, claim: Claim) -> None:
         "settle_retry": lambda: kinds.retried(claim, Reason.TIMEOUT, detail="slow"),
     }
     if operation in outcomes:
-        settling.outcomes_settle(job.pk, [outcomes[operation]()])
+        settle.outcomes_settle(job.pk, [outcomes[operation]()])
     elif operation == "claim":
         ledger.items_claim(lane_id(), 1)
     elif operation == "release":
@@ -128,26 +128,26 @@ def operate(operation: str, job: Job, claim: Claim) -> None:
         lifecycle.job_cancel(job_id=job.pk, force=operation == "force")
 
 
-@pytest.mark.parametrize(("operation", "start", "end"), CASES)
-def test_an_item_moves_only_as_listed(make_job: Callable[..., Job], operation: str, start: str, end: str) -> None:
+@pytest.mark.parametrize(("operation", "start", "ending"), CASES)
+def test_an_item_moves_only_as_listed(make_job: Callable[..., Job], operation: str, start: str, ending: str) -> None:
     job = make_job(1)
     claim = item_put(job, start)
     before = item(job)
     operate(operation, job, claim)
     after = item(job)
-    assert after.state == end
-    if start == end:
+    assert after.state == ending
+    if start == ending:
         assert (after.lease, after.finished_at, after.reason) == (
             before.lease,
             before.finished_at,
             before.reason,
         )
     else:
-        assert ItemState(end) in ITEM_MOVES[ItemState(start)]
+        assert ItemState(ending) in ITEM_MOVES[ItemState(start)]
 
 
 def test_every_listed_item_move_but_a_retry_is_made_by_some_operation() -> None:
-    made = {(start, end) for _, start, end in CASES if start != end}
+    made = {(start, ending) for _, start, ending in CASES if start != ending}
     listed = {(start.value, to.value) for start, targets in ITEM_MOVES.items() for to in targets}
     assert listed - made == {("failed", "pending"), ("skipped", "pending")}
     assert made <= listed
@@ -161,5 +161,5 @@ def test_sources_read_the_tables_backwards() -> None:
 
 def test_a_cancelled_job_ends_with_its_items_counted(make_job: Callable[..., Job]) -> None:
     job = make_job(3, status=JobStatus.CANCELLING)
-    assert ending.job_end_if_done(job.pk) is JobStatus.CANCELLED
+    assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert states(job) == {"skipped": 3}

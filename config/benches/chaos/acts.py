@@ -17,7 +17,7 @@ from config.benches.chaos.server import Server
 from config.benches.chaos.site import ChaosSite
 from config.benches.commands import CommandFailed
 from extraction.models import Passage
-from extraction.vectors.bindings import vectors_folder
+from extraction.vectors.process_store import vectors_folder
 from jobs.control.lifecycle import job_cancel
 from jobs.errors import Conflict, NotFound
 from jobs.models import Job, WorkItem

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import connection
 
 from config.benches.chaos.acts import Chaos, late_writes_expire
-from extraction.audit.audit import audit
-from extraction.vectors import bindings
+from extraction.audit.compare import audit
+from extraction.vectors import process_store
 from jobs.ledger import ledger
 from jobs.models import Job, WorkItem
 from jobs.states import FINISHED_JOB, JobStatus
@@ -108,9 +108,9 @@ def _judge_store(verdict: Verdict) -> None:
     try:
         receipt = audit()
         removed = _removed_jobs()
-        stored = bindings.store().count(job_ids=removed) if removed else 0
+        stored = process_store.store().count(job_ids=removed) if removed else 0
     finally:
-        bindings.close()
+        process_store.close()
     verdict.find("lost", receipt.rows_without_points, f"{receipt.rows_without_points} rows have no point")
     verdict.find("orphans", receipt.points_without_rows, f"{receipt.points_without_rows} points have no row")
     verdict.find("orphans", stored, f"{stored} points are of jobs that were cleaned up or deleted")

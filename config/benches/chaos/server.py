@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from config.benches.commands import CommandFailed, command_run
-from config.demo.accounts import ADMIN_NAME
-from config.demo.own_home import clean_environment
+from config.demo.account import ADMIN_NAME
+from config.demo.scratch_home import clean_environment
 
 STOP_SECONDS = 60.0
 ASK_SECONDS = 30.0

@@ -13,7 +13,7 @@ from uuid import UUID
 
 def fence_remove() -> None:
     """Let every worker of this process write what it likes, whoever holds the item and however its job stands."""
-    from jobs.ledger import settling
+    from jobs.ledger import settle
     from jobs.registry.kinds import Outcome
     from jobs.states import JobStatus
 
@@ -21,15 +21,15 @@ def fence_remove() -> None:
         return {outcome.claim.id: outcome.claim.lease for outcome in outcomes}
 
     fence = " AND w.lease = d.lease"
-    if fence not in settling._WRITE:
+    if fence not in settle._WRITE:
         raise AssertionError("the settling statement has another fence now; take that one out")
     changes: dict[str, Any] = {
         "_leases_locked": held_by_anybody,
-        "_WRITE": settling._WRITE.replace(fence, ""),
+        "_WRITE": settle._WRITE.replace(fence, ""),
         "SETTLING_JOB": frozenset(JobStatus),
     }
     for name, value in changes.items():
-        setattr(settling, name, value)
+        setattr(settle, name, value)
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 
 from config.benches import BENCHES, OPTIONS, bench_check, bench_run
-from config.demo import own_home
-from jobs.cli.commands import EXIT_FAILED, QuarryCommand
+from config.demo import scratch_home
+from jobs.cli.base import EXIT_FAILED, QuarryCommand
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # as in `up`
 
@@ -34,8 +34,8 @@ class Command(QuarryCommand):
         known = {option for options in OPTIONS.values() for option in options}
         given = {option: options[option] for option in known if options[option] is not None}
         bench_check(name, given)
-        if not own_home.is_entered():
-            own_home.home_enter(settings.QUARRY.home / "bench" / name)
+        if not scratch_home.is_entered():
+            scratch_home.home_enter(settings.QUARRY.home / "bench" / name)
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         call_command("migrate", verbosity=0, interactive=False)
         measured = bench_run(name, given)

@@ -13,13 +13,13 @@ from django.core.management.base import CommandParser
 from rich.markup import escape
 from rich.table import Table
 
-from config.demo import own_home
-from config.demo.accounts import ADMIN_NAME, admin_ensure
+from config.demo import scratch_home
+from config.demo.account import ADMIN_NAME, admin_ensure
 from config.operate.serving import PortBusy, web_server
 from extraction.management.commands.search import show_hits
-from jobs.cli.commands import QuarryCommand
-from jobs.cli.job_command import summary_lines
-from jobs.worker.hosting import WorkerHost
+from jobs.cli.base import QuarryCommand
+from jobs.cli.start import summary_lines
+from jobs.worker.host import WorkerHost
 
 
 class Command(QuarryCommand):
@@ -33,8 +33,8 @@ class Command(QuarryCommand):
 
     def run(self, **options: Any) -> int:
         """Start over in a clean folder, then demonstrate."""
-        if not own_home.is_entered():
-            own_home.home_enter(settings.QUARRY.home / "demo")
+        if not scratch_home.is_entered():
+            scratch_home.home_enter(settings.QUARRY.home / "demo")
         return self._demonstrate(**options)
 
     def _demonstrate(self, **options: Any) -> int:

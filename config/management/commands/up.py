@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandParser
 
-from config.demo.accounts import ADMIN_NAME, admin_ensure
+from config.demo.account import ADMIN_NAME, admin_ensure
 from config.operate.serving import web_server
-from jobs.cli.commands import QuarryCommand
+from jobs.cli.base import QuarryCommand
 from jobs.errors import Conflict
-from jobs.worker.hosting import WorkerBusy, WorkerHost
+from jobs.worker.host import WorkerBusy, WorkerHost
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # two CPU-bound threads else slow every database round trip
 

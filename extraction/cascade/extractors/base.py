@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from extraction.errors import NotApplicable, Unavailable
-from extraction.evidence.evidence import Evidence
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import FieldGroup
-from extraction.values.values import Value
+from extraction.evidence.verify import Evidence
+from extraction.schema.model import FieldGroup
+from extraction.values.typed import Value
 
 __all__ = ["Dropped", "Extractor", "Finding", "Found", "NotApplicable", "PageInput", "Unavailable"]
 

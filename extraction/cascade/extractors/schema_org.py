@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from extraction.cascade.extractors.base import Dropped, Finding, Found
 from extraction.cascade.extractors.main_node import is_told_apart, main_nodes
 from extraction.errors import BadValue, NotApplicable
-from extraction.evidence.evidence import Evidence, Place, markup_evidence
 from extraction.evidence.nodes import Leaf, Node
 from extraction.evidence.page import PageInput
 from extraction.evidence.structured_data import JSON_LD, META, MICRODATA
-from extraction.schema.schema import FieldGroup, FieldSpec, FieldType
-from extraction.values.values import parse_list, parse_value
+from extraction.evidence.verify import Evidence, Place, markup_evidence
+from extraction.schema.model import FieldGroup, FieldSpec, FieldType
+from extraction.values.typed import parse_list, parse_value
 
 #: How far each syntax is trusted: meta tags are written for previews, not for facts.
 CONFIDENCE = {JSON_LD: 0.95, MICRODATA: 0.9, META: 0.8}

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from extraction.cascade.extractors.base import Dropped, Finding, Found
 from extraction.errors import BadValue, NotApplicable, SchemaInvalid
-from extraction.evidence.evidence import Evidence, markup_evidence
 from extraction.evidence.page import PageInput
-from extraction.schema.schema import FieldGroup, FieldSpec, FieldType
-from extraction.schema.selecting import compile_selector
-from extraction.values.values import narrow, parse_list, parse_value
+from extraction.evidence.verify import Evidence, markup_evidence
+from extraction.schema.model import FieldGroup, FieldSpec, FieldType
+from extraction.schema.selectors import compile_selector
+from extraction.values.typed import narrow, parse_list, parse_value
 
 CONFIDENCE = 0.9
 

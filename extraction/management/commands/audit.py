@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from extraction.audit.audit import audit
+from extraction.audit.compare import audit
 from extraction.vectors.drain import drain_vectors
-from jobs.cli.commands import EXIT_FAILED, QuarryCommand
+from jobs.cli.base import EXIT_FAILED, QuarryCommand
 from jobs.errors import Conflict, Unavailable
-from jobs.worker.hosting import is_hosted
+from jobs.worker.host import is_hosted
 
 
 class Command(QuarryCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from extraction.work.submission import extract_submit
-from jobs.cli.job_command import JobCommand
+from jobs.cli.start import JobCommand
 from jobs.control import projects
 
 

@@ -7,10 +7,10 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from extraction.search.search import search
-from extraction.search.search_reply import page_json
+from extraction.search.hybrid import search
+from extraction.search.reply import page_json
 from jobs.api.local_server import local_server
-from jobs.cli.commands import QuarryCommand
+from jobs.cli.base import QuarryCommand
 from jobs.control import projects
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs.api.auth import key_create
-from jobs.cli.commands import QuarryCommand
+from jobs.api.keys import key_create
+from jobs.cli.base import QuarryCommand
 
 
 class Command(QuarryCommand):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs.cli.jobs_command import JobsCommand
+from jobs.cli.select import JobsCommand
 from jobs.control.lifecycle import job_cancel
 
 

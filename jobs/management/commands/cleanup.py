@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from jobs.cli.removal_command import RemovalCommand
+from jobs.cli.removal import RemovalCommand
 from jobs.control.removal import job_cleanup
 
 

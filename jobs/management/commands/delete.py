@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs.cli.removal_command import RemovalCommand
+from jobs.cli.removal import RemovalCommand
 from jobs.control.removal import job_delete
 
 

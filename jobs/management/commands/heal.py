@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from jobs.cli.commands import QuarryCommand
+from jobs.cli.base import QuarryCommand
 from jobs.worker import healing
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobs.cli import following
-from jobs.cli.commands import QuarryCommand
-from jobs.cli.identifiers import job_id_parsed
-from jobs.cli.job_command import summary_lines
+from jobs.cli import follow
+from jobs.cli.arguments import job_id_parsed
+from jobs.cli.base import QuarryCommand
+from jobs.cli.start import summary_lines
 from jobs.models import Job, JobEvent
 from jobs.states import JobStatus
 
@@ -31,7 +31,7 @@ class Command(QuarryCommand):
 
     def _show(self, text: str) -> None:
         job_id = job_id_parsed(text)
-        summary = following.job_summary(job_id)
+        summary = follow.job_summary(job_id)
         events = list(
             JobEvent.objects.filter(job_id=job_id)
             .order_by("id")

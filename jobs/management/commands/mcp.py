@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from jobs.cli.commands import QuarryCommand
+from jobs.cli.base import QuarryCommand
 from jobs.errors import Invalid
 from jobs.mcp.client import QuarryClient
 from jobs.mcp.connection import connection_find

@@ -1,6 +1,6 @@
 """`manage.py pause ID…`: stop beginning items of jobs."""
 
-from jobs.cli.status_command import StatusCommand
+from jobs.cli.status import StatusCommand
 from jobs.control.lifecycle import job_pause
 
 

@@ -1,6 +1,6 @@
 """`manage.py resume ID…`: let paused jobs go on."""
 
-from jobs.cli.status_command import StatusCommand
+from jobs.cli.status import StatusCommand
 from jobs.control.lifecycle import job_resume
 
 

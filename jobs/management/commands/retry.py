@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from jobs.cli import following
-from jobs.cli.jobs_command import JobsCommand
-from jobs.control.retrying import job_retry
+from jobs.cli import follow
+from jobs.cli.select import JobsCommand
+from jobs.control.retry import job_retry
 
 
 class Command(JobsCommand):
@@ -41,5 +41,5 @@ class Command(JobsCommand):
         """Follow the jobs to their ends; return whether none of them failed as a whole."""
         if options["detach"] or not accepted:
             return True
-        ends = following.jobs_follow(accepted, quiet=self.as_json)
-        return not any(following.is_failure(one["status"]) for one in ends)
+        ends = follow.jobs_follow(accepted, quiet=self.as_json)
+        return not any(follow.is_failure(one["status"]) for one in ends)

@@ -1,7 +1,0 @@
-"""REST: everything below /projects, one router per idea, in the order in which paths are tried."""
-
-from extraction.api.api_projects import router as projects_router
-from extraction.api.api_search import router as search_router
-from extraction.api.api_sources import router as sources_router
-
-ROUTERS = (projects_router, sources_router, search_router)

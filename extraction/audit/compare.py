@@ -1,0 +1,206 @@
+"""The audit: compares rows and points both ways, page by page, and lets the outbox put right what differs.
+
+A row waiting in the outbox is lag, not a fault. Both sides move while they are compared, so each suspect is
+looked at again, database, store, database, and all of it twice, before it counts. Never more than a page of ids
+is in memory.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from extraction.audit import state
+from extraction.audit.state import Progress
+from extraction.models import AuditRequest, Extraction, Passage, VectorChange
+from extraction.vectors import outbox, process_store
+from extraction.vectors.apply import OUTAGES
+from extraction.vectors.stores.base import StoreError, VectorStore
+from jobs.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+AUDITOR_LOCK = 0x51A7A0D  # an advisory lock's key, any number of our own
+PAGE = 500
+LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
+SAMPLE = 50
+
+# One array instead of 500 parameters, as `pk__in` makes them: a fifth of the time, of which there is a lot in an audit.
+_ROWS = """
+    SELECT id FROM extraction_passage WHERE id = ANY(%(ids)s)
+    UNION ALL SELECT id FROM extraction_extraction WHERE id = ANY(%(ids)s)
+"""
+_CHANGES = "SELECT point_id FROM extraction_vectorchange WHERE point_id = ANY(%(ids)s)"
+
+_checked_store: VectorStore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReceipt:
+    """What was compared and what differs. waiting: changes not applied yet. fixed: queued to be put right."""
+
+    rows: int
+    points: int
+    rows_without_points: int
+    points_without_rows: int
+    fixed: int
+    waiting: int
+
+
+def audit(fix: bool = False, *, store: VectorStore | None = None) -> AuditReceipt:
+    """Return how rows and points differ, and keep it. `fix` queues every difference for the next drain.
+
+    A row has its point when the collection that is searched holds it; points count in every collection.
+    Raises: Unavailable when the store does not answer.
+    """
+    outbox.require_no_transaction()
+    progress = Progress()
+    try:
+        store = store or process_store.store()
+        while not progress.is_done:
+            progress = page_compare(progress, store, fix=fix)
+    except (StoreError, *OUTAGES) as error:
+        state.attempt_interrupted(error.detail)
+        raise Unavailable(f"The audit stopped: {error.detail}") from error
+    state.audit_finished(progress)
+    return AuditReceipt(
+        progress.rows,
+        progress.points,
+        progress.rows_without_points,
+        progress.points_without_rows,
+        progress.fixed,
+        outbox.outbox_lag().changes,
+    )
+
+
+def page_compare(progress: Progress, store: VectorStore, *, fix: bool = False) -> Progress:
+    """Compare the next page of ids; return how far the audit has come with it.
+
+    Raises: StoreError, or one of `applying.OUTAGES`.
+    """
+    began = time.monotonic()
+    is_points = progress.is_at_points
+    page = store.scroll_ids(progress.after, PAGE) if is_points else _row_page(progress.side, progress.after)
+    if not page:
+        return progress.side_ended()
+    look = _without_rows if is_points else _without_points
+    found: Sequence[UUID] = page
+    for _ in range(LOOKS):
+        found = look(found, store) if found else []
+    if fix:
+        outbox.points_requeue(found)
+    seen = progress.points_seen if is_points else progress.rows_seen
+    compared = seen(len(page), len(found), after=page[-1])
+    fixed = progress.fixed + (len(found) if fix else 0)
+    return replace(compared, fixed=fixed, seconds=progress.seconds + time.monotonic() - began)
+
+
+def requests_serve(*, store: VectorStore | None = None) -> AuditReceipt | None:
+    """Run the audit that TRUNCATE or a new collection asked for, repairing; None if nobody asked.
+
+    One at a time; requests that come meanwhile stay for the next one, and so do all when the store is away.
+    """
+    asked = list(AuditRequest.objects.values_list("pk", flat=True)[:1000])
+    if not asked:
+        return None
+    with auditing() as is_alone:
+        if not is_alone:
+            return None
+        try:
+            receipt = audit(fix=True, store=store)
+        except Unavailable as error:
+            log.warning("audit_postponed", extra={"detail": error.detail})
+            return None
+    AuditRequest.objects.filter(pk__in=asked).delete()
+    log.info("audit_served", extra={"fixed": receipt.fixed, "rows": receipt.rows, "points": receipt.points})
+    return receipt
+
+
+def request_if_collection_is_new(*, store: VectorStore | None = None) -> bool:
+    """Ask for an audit when the store in use knows none of our rows: its folder or the embedder is new.
+
+    Looked at once for each store that is opened. Returns whether an audit was asked for.
+    """
+    global _checked_store
+    try:
+        store = store or process_store.store()
+        if store is _checked_store:
+            return False
+        sample = _settled_sample()
+        is_new = bool(sample) and not store.existing(sample)
+    except (StoreError, *OUTAGES):
+        return False  # the drain that follows says so
+    _checked_store = store
+    if is_new:
+        AuditRequest.objects.create(requested_at=Now(), reason="the collection in use holds none of the rows")
+    return is_new
+
+
+@contextmanager
+def auditing() -> Iterator[bool]:
+    """Hold the auditors' lock until the block ends; what is given says whether it was free."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [AUDITOR_LOCK])
+        is_alone = bool(cursor.fetchone()[0])
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [AUDITOR_LOCK])
+
+
+def _settled_sample() -> list[UUID]:
+    """Return some rows that should have points: the oldest ones with nothing waiting."""
+    waiting = VectorChange.objects.values("point_id")
+    return [
+        id
+        for model in (Passage, Extraction)
+        for id in model.objects.exclude(pk__in=waiting).order_by("pk").values_list("pk", flat=True)[:SAMPLE]
+    ]
+
+
+def _row_page(side: str, after: UUID | None) -> list[UUID]:
+    model: type[Passage] | type[Extraction] = Passage if side == state.PASSAGES else Extraction
+    ids = model.objects.order_by("pk").values_list("pk", flat=True)
+    return list((ids if after is None else ids.filter(pk__gt=after))[:PAGE])
+
+
+def _without_points(ids: Sequence[UUID], store: VectorStore) -> list[UUID]:
+    """Return the rows that are settled, have no point, and are still settled rows afterwards."""
+    settled = _existing_rows(ids) - _waiting(ids)
+    missing = settled - store.existing(sorted(settled)) if settled else set()
+    return sorted((_existing_rows(sorted(missing)) - _waiting(sorted(missing))) if missing else ())
+
+
+def _without_rows(ids: Sequence[UUID], store: VectorStore) -> list[UUID]:
+    """Return the points that have neither a row nor a change, still are there, and still have neither."""
+    suspects = sorted(set(ids) - _existing_rows(ids) - _waiting(ids))
+    if not suspects:
+        return []
+    # The page was contiguous: only points written meanwhile can push a suspect out of a second, larger look.
+    still = sorted(set(suspects) & set(store.scroll_ids(_before(suspects[0]), 2 * PAGE)))
+    return sorted(set(still) - _existing_rows(still) - _waiting(still)) if still else []
+
+
+def _before(id: UUID) -> UUID | None:
+    return UUID(int=id.int - 1) if id.int else None
+
+
+def _existing_rows(ids: Sequence[UUID]) -> set[UUID]:
+    return _known(_ROWS, ids)
+
+
+def _waiting(ids: Sequence[UUID]) -> set[UUID]:
+    return _known(_CHANGES, ids)
+
+
+def _known(statement: str, ids: Sequence[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"ids": list(ids)})
+        return {row[0] for row in cursor.fetchall()}

@@ -1,0 +1,98 @@
+"""Values of a product page read from its ordinary markup: classes, labels and buttons that shops share.
+
+The last of the free extractors and the least sure: it only speaks on pages that plainly offer one product,
+and only for fields whose `schema_org` paths name a property of Product. Rules are general, none is for one shop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from extraction.cascade.extractors.base import Finding, Found
+from extraction.cascade.product.labels import labelled_values
+from extraction.cascade.product.page import MAX_BUY_CONTROLS, ProductPage
+from extraction.cascade.product.places import (
+    buy_places,
+    heading_places,
+    phrase_places,
+    price_places,
+    stock_places,
+)
+from extraction.cascade.product.words import PRODUCT_PATHS
+from extraction.errors import BadValue, NotApplicable
+from extraction.evidence.page import PageInput
+from extraction.evidence.verify import markup_evidence, read_address
+from extraction.schema.model import FieldGroup, FieldSpec
+from extraction.values.typed import parse_value
+
+CONFIDENCE = {"price": 0.6, "availability": 0.6, "name": 0.6, "sku": 0.55, "gtin": 0.6, "mpn": 0.5, "brand": 0.55}
+MAX_CANDIDATES = 12
+
+
+class ProductMarkup:
+    """Reads name, price, availability, sku, gtin, mpn and brand where no structured data states them."""
+
+    name = "product_markup"
+
+    def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
+        """Return at most one finding per field."""
+        wanted = [(role, field) for field in group.fields if field.name in missing and (role := _role(field))]
+        if not wanted or group.is_entity_list:
+            raise NotApplicable("The group asks for nothing that product pages show.")
+        view = ProductPage(page)
+        if not _offers_one_product(view):
+            raise NotApplicable("The page does not plainly offer one product.")
+        findings = [found for role, field in wanted if (found := _first(view, role, field)) is not None]
+        if not findings:
+            raise NotApplicable("The page's markup shows none of the fields in a known way.")
+        return findings
+
+
+def _offers_one_product(view: ProductPage) -> bool:
+    """Return whether structured data, a few buy buttons, or a price with an article number say so."""
+    if view.is_declared_product is not None:
+        return view.is_declared_product
+    if view.heading is None:
+        return False
+    if 0 < len(view.buy_controls) <= MAX_BUY_CONTROLS:
+        return True
+    return any(price_places(view)) and any(labelled_values(view, "sku"))
+
+
+def _role(field: FieldSpec) -> str | None:
+    return next((role for role, path in PRODUCT_PATHS.items() if path in field.schema_org), None)
+
+
+def _first(view: ProductPage, role: str, field: FieldSpec) -> Found | None:
+    """Return the best candidate whose address reads back as a value of the field."""
+    for number, address in enumerate(_CANDIDATES[role](view)):
+        if number == MAX_CANDIDATES:
+            break
+        quote = read_address(view.page, address)
+        if not quote:
+            continue
+        try:
+            value = parse_value(quote, field, url=view.page.url)
+        except BadValue:
+            continue
+        confidence = CONFIDENCE[role]
+        evidence = markup_evidence(view.page, quote, address, method=ProductMarkup.name, confidence=confidence)
+        return Found(field.name, value, evidence)
+    return None
+
+
+def _availability(view: ProductPage) -> Iterator[str]:
+    yield from stock_places(view)
+    yield from buy_places(view)
+    yield from phrase_places(view)
+
+
+_CANDIDATES: dict[str, Callable[[ProductPage], Iterator[str]]] = {
+    "name": heading_places,
+    "price": price_places,
+    "availability": _availability,
+    "sku": lambda view: labelled_values(view, "sku"),
+    "gtin": lambda view: labelled_values(view, "gtin"),
+    "mpn": lambda view: labelled_values(view, "mpn"),
+    "brand": lambda view: labelled_values(view, "brand"),
+}

@@ -1,0 +1,131 @@
+"""REST: one action on many jobs, chosen by their ids or by a filter."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from jobs.api.access import XApiKey, permission_require
+from jobs.api.schemas import problems
+from jobs.api.schemas_bulk import (
+    BulkCancelIn,
+    BulkCleanupIn,
+    BulkCounts,
+    BulkDeleteIn,
+    BulkIn,
+    BulkJobOut,
+    BulkOut,
+    BulkRetryIn,
+)
+from jobs.control import bulk, lifecycle, removal, retry
+from jobs.control.bulk import JobOutcome, Outcome
+from jobs.queries.tallies import JobsPreview
+
+router = Router(tags=["jobs"])
+
+Action = Literal["cancel", "cleanup", "delete", "retry", "pause", "resume"]
+
+_RESPONSE: dict[int, Any] = {200: BulkOut, **problems(400, 413)}
+_NOTHING = JobsPreview([], {}, {})
+
+
+@router.post("/bulk/cancel", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
+def cancel_jobs(request: HttpRequest, body: BulkCancelIn) -> Status[BulkOut]:
+    """Cancel jobs."""
+    return _bulk(request, "cancel", body, partial(lifecycle.job_cancel, force=bool(body.force)))
+
+
+@router.post("/bulk/pause", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
+def pause_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
+    """Claim nothing more for jobs; work in flight finishes."""
+    return _bulk(request, "pause", body, lifecycle.job_pause)
+
+
+@router.post("/bulk/resume", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
+def resume_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
+    """Let paused jobs go on."""
+    return _bulk(request, "resume", body, lifecycle.job_resume)
+
+
+@router.post("/bulk/retry", auth=XApiKey("jobs.retry_job"), response=_RESPONSE)
+def retry_jobs(request: HttpRequest, body: BulkRetryIn) -> Status[BulkOut]:
+    """Try the failed items of finished jobs again, of cancelled ones also those that the cancel skipped."""
+    service = partial(retry.job_retry, reasons=body.reasons or (), hosts=body.hosts or ())
+    return _bulk(request, "retry", body, service)
+
+
+@router.post("/bulk/cleanup", auth=XApiKey("jobs.cleanup_job"), response=_RESPONSE)
+def cleanup_jobs(request: HttpRequest, body: BulkCleanupIn) -> Status[BulkOut]:
+    """Ask for the removal of what finished jobs made; it goes on after the reply."""
+    if body.delete_job:
+        permission_require(request, "jobs.delete_job")
+    service = partial(removal.job_cleanup, delete_job=bool(body.delete_job))
+    return _bulk(request, "cleanup", body, service)
+
+
+@router.post("/bulk/delete", auth=XApiKey("jobs.delete_job"), response=_RESPONSE)
+def delete_jobs(request: HttpRequest, body: BulkDeleteIn) -> Status[BulkOut]:
+    """Ask for the deletion of jobs; it goes on after the reply."""
+    if body.cleanup:
+        permission_require(request, "jobs.cleanup_job")
+    service = partial(removal.job_delete, cleanup=bool(body.cleanup))
+    return _bulk(request, "delete", body, service)
+
+
+def _bulk(request: HttpRequest, action: Action, body: BulkIn, service: Callable[..., Any]) -> Status[BulkOut]:
+    """Do it to each job, or tell what it would be done to."""
+    job_ids = _chosen(body)
+    preview = _NOTHING
+    if body.dry_run:
+        outcomes, preview = bulk.jobs_listed(job_ids, with_artifacts=action in ("cleanup", "delete"))
+    else:
+        actor = request.user.get_username()
+        outcomes = bulk.jobs_each(job_ids, partial(service, actor=actor, reason=body.reason or ""))
+    out = BulkOut(
+        action=action,
+        dry_run=bool(body.dry_run),
+        counts=_counts(outcomes),
+        jobs=_jobs(outcomes, preview),
+        items=preview.items,
+        artifacts=preview.artifacts,
+        warnings=body.ineffective() + [preview.unavailable] * bool(preview.unavailable),
+    )
+    return Status(200, out)
+
+
+def _chosen(body: BulkIn) -> list[UUID]:
+    """Return the ids asked for, each once, or those that the filter finds. Raises: Invalid."""
+    if body.filter is None:
+        return list(dict.fromkeys(body.job_ids or ()))
+    wanted = body.filter.model_dump()
+    return bulk.jobs_matched(kind=wanted.pop("type"), **wanted)
+
+
+def _counts(outcomes: list[JobOutcome]) -> BulkCounts:
+    found = Counter(one.outcome for one in outcomes)
+    return BulkCounts(
+        matched=len(outcomes),
+        changed=found[Outcome.CHANGED],
+        unchanged=found[Outcome.UNCHANGED],
+        refused=found[Outcome.REFUSED],
+    )
+
+
+def _jobs(outcomes: list[JobOutcome], preview: JobsPreview) -> list[BulkJobOut]:
+    statuses = bulk.statuses_read([one.id for one in outcomes])
+    items = {job.id: job.items for job in preview.jobs}
+    return [
+        BulkJobOut(
+            id=one.id,
+            outcome=one.outcome,
+            status=statuses.get(one.id),
+            code=one.code,
+            detail=one.detail,
+            items=items.get(one.id, {}),
+        )
+        for one in outcomes
+    ]

@@ -1,0 +1,174 @@
+"""Hosting workers in this process: the embedded profile's one process that works, whoever started it.
+
+An advisory lock of PostgreSQL says who works; it is held by the connection that also listens for the messages
+of the other processes. With a message broker of its own (`BROKER_URL`) nothing here is used.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import dramatiq
+from django.db import Error, connections
+from dramatiq.worker import Worker
+
+from jobs.actors import CONTROL_QUEUE, WORK_QUEUE, heal
+from jobs.messages.channel import CHANNEL
+from jobs.messages.timing import HEAL_SECONDS
+from jobs.registry import chores
+from jobs.worker import healing
+
+log = logging.getLogger(__name__)
+
+WORKER_LOCK = 0x51A7701  # an advisory lock's key, any number of our own
+WORK_THREADS = 6
+CONTROL_THREADS = 2
+STOP_MILLISECONDS = 40_000
+RECONNECT_SECONDS = 1.0
+
+
+class WorkerBusy(Exception):
+    """Another process hosts the workers."""
+
+
+class WorkerHost:
+    """Workers, their listener and the healing clock, for as long as the context is open.
+
+    Raises: WorkerBusy on entering, when another process works.
+    """
+
+    def __init__(self, *, work_threads: int = WORK_THREADS) -> None:
+        self._broker: Any = dramatiq.get_broker()
+        self._stopping = threading.Event()
+        self._connection = connections.create_connection("default")
+        self._connection.inc_thread_sharing()  # made here, used by the listener
+        self._workers = [
+            Worker(self._broker, queues={WORK_QUEUE}, worker_threads=work_threads, worker_timeout=200),
+            Worker(self._broker, queues={CONTROL_QUEUE}, worker_threads=CONTROL_THREADS, worker_timeout=200),
+        ]
+        self._threads = [
+            threading.Thread(target=self._listen, name="listener", daemon=True),
+            threading.Thread(target=self._tick, name="healing-clock", daemon=True),
+        ]
+
+    def __enter__(self) -> "WorkerHost":
+        if not self._take_lock():
+            self._connection.close()
+            raise WorkerBusy
+        try:
+            healing.leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
+            chores.host_opened()
+            self._broker.is_hosting = True
+            if not getattr(self._broker, "was_booted", False):
+                # Without this the middlewares that start threads, such as time limits, silently do nothing; and
+                # their threads start once in a process.
+                self._broker.was_booted = True
+                self._broker.emit_after("process_boot")
+            with _second_worker_expected():
+                for worker in self._workers:
+                    worker.start()
+            for thread in self._threads:
+                thread.start()
+            heal.send()  # what was submitted while nobody worked waits for no clock
+        except BaseException:
+            self._broker.is_hosting = False
+            self._connection.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        for worker in self._workers:
+            worker.stop(timeout=STOP_MILLISECONDS)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._broker.is_hosting = False
+        try:
+            chores.host_closed()
+        except Error:
+            # PostgreSQL went first. The next host takes this one for dead, which costs it an audit.
+            log.warning("host_end_not_noted", exc_info=True)
+        finally:
+            self._connection.close()
+
+    def _take_lock(self) -> bool:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [WORKER_LOCK])
+            return bool(cursor.fetchone()[0])
+
+    def _listen(self) -> None:
+        """Queue what other processes announce; after a lost connection take lock and channel again."""
+        while not self._stopping.is_set():
+            try:
+                if not self._connection.is_usable():
+                    self._connection.close()
+                    if not self._take_lock():
+                        log.warning("worker_lock_taken_by_another")
+                self._receive_until_stopped()
+            except Error:
+                log.warning("listener_lost_its_connection")
+                self._connection.close()
+                self._stopping.wait(RECONNECT_SECONDS)
+
+    def _receive_until_stopped(self) -> None:
+        with self._connection.wrap_database_errors, self._connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+            while not self._stopping.is_set():
+                for notification in self._connection.connection.notifies(timeout=0.5):
+                    self._broker.receive(notification.payload)
+
+    def _tick(self) -> None:
+        while not self._stopping.wait(HEAL_SECONDS):
+            heal.send()
+
+
+@contextmanager
+def _second_worker_expected() -> Iterator[None]:
+    """Silence the broker's warning about a second Worker: ours serve different queues, which is sound."""
+    logger = logging.getLogger(f"dramatiq.broker.{type(dramatiq.get_broker()).__name__}")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "middleware of the same type twice" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
+
+
+def is_hosted() -> bool:
+    """Return whether some process hosts the workers at this moment."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND l.objid = %s AND l.granted AND d.datname = current_database())",
+            [WORKER_LOCK],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def hosting_or_waiting(finished: Callable[[], bool], *, poll_seconds: float = 0.2) -> None:
+    """Return once `finished()`, working ourselves whenever no other process does.
+
+    With a message broker of its own, an installation has workers of its own: then this only waits.
+    """
+    if not hasattr(dramatiq.get_broker(), "is_hosting"):
+        while not finished():
+            threading.Event().wait(poll_seconds)
+        return
+    while not finished():
+        try:
+            with WorkerHost():
+                while not finished():
+                    threading.Event().wait(poll_seconds)
+        except WorkerBusy:
+            for _ in range(10):
+                if finished():
+                    return
+                threading.Event().wait(poll_seconds)
