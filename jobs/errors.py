@@ -7,9 +7,13 @@ from typing import Any
 
 
 class QuarryError(Exception):
-    """Something was refused or is impossible."""
+    """Something was refused or is impossible; the root of every error of ours.
+
+    is_temporary: the same may work later, as when a service does not answer; work that met it is tried again.
+    """
 
     code = "error"
+    is_temporary = False
 
     def __init__(self, detail: str, *, code: str | None = None, **context: Any) -> None:
         super().__init__(detail)
@@ -46,9 +50,4 @@ class Unavailable(QuarryError):
     """A service that is needed does not answer"""
 
     code = "unavailable"
-
-
-class LeaseLost(QuarryError):
-    """The worker no longer holds what it wanted to write"""
-
-    code = "lease_lost"
+    is_temporary = True

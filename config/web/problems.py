@@ -28,7 +28,7 @@ from extraction.errors import (
     Unavailable as ExtractorUnavailable,
 )
 from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
-from jobs.errors import Conflict, Forbidden, Invalid, LeaseLost, NotFound, QuarryError, Unavailable
+from jobs.errors import Conflict, Forbidden, Invalid, NotFound, QuarryError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ CONTENT_TYPE = "application/problem+json"
 STATUS_OF: dict[type[Exception], int] = {
     NotFound: 404,
     Conflict: 409,
-    LeaseLost: 409,
     Invalid: 422,
     Forbidden: 403,
     Unavailable: 503,

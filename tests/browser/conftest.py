@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from tests.browser.webdriver import Browser, browser, is_installed
-from tests.factories import make_job, probe, project
+from tests.helpers.factories import make_job, probe, project
+from tests.helpers.web_driver import Browser, browser, is_installed
 
 __all__ = ["make_job", "probe", "project"]
 

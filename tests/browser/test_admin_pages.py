@@ -10,8 +10,8 @@ from django.utils import timezone
 from crawling.models import Host, Source, SourceContent
 from extraction.models import Passage, SchemaVersion
 from jobs.models import ApiKey, Job, JobEvent, Lane, Project, WorkItem
-from tests.browser.webdriver import Browser
-from tests.factories import states, status_of
+from tests.helpers.factories import states, status_of
+from tests.helpers.web_driver import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.config.embedded_home import Home
-from tests.e2e.house import House
+from tests.helpers.embedded_home import Home
+from tests.helpers.house import House
 
 ROUNDS = 3
 SEED = 1

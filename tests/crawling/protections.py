@@ -22,7 +22,7 @@ PROTECTIONS = [
     rule(
         "crawl-sitemaps-are-items",
         "Sitemaps are items, there from the first: a job being planned never looks finished.",
-        "test_kind.py::test_the_first_items_come_with_the_job_and_sitemaps_are_items",
+        "work/test_kind.py::test_the_first_items_come_with_the_job_and_sitemaps_are_items",
         Change(
             KIND, '            items = [*_robots_items(job.payload["scope"]["seeds"]), *items]\n', "            pass\n"
         ),
@@ -30,19 +30,19 @@ PROTECTIONS = [
     rule(
         "crawl-moves-up",
         "What is found again on a shorter way and still waits is moved up.",
-        "test_kind.py::test_a_pending_item_found_nearer_moves_up",
+        "work/test_kind.py::test_a_pending_item_found_nearer_moves_up",
         Change(LEDGER, "            cursor.execute(_MOVE_UP, [*_columns(known), job_id])\n", "            pass\n"),
     ),
     rule(
         "crawl-moves-up-pending-only",
         "Only what still waits is moved up, and nobody waits for it.",
-        "test_kind.py::test_an_item_under_way_or_done_stays_as_it_is",
+        "work/test_kind.py::test_an_item_under_way_or_done_stays_as_it_is",
         Change(LEDGER, "WHERE w.state = 'pending' AND w.rank > d.rank", "WHERE w.rank > d.rank"),
     ),
     rule(
         "crawl-moves-up-unlocked",
         "Links found once more lock no items.",
-        "test_kind.py::test_known_items_are_not_locked",
+        "work/test_kind.py::test_known_items_are_not_locked",
         Change(
             LEDGER,
             "    ON CONFLICT (job_id, key) DO NOTHING\n",
@@ -53,31 +53,31 @@ PROTECTIONS = [
     rule(
         "source-once",
         "A source is unique per project and URL, whoever stores it at the same moment.",
-        "test_storing.py::test_two_jobs_store_the_same_new_pages_once",
+        "sources/test_storing.py::test_two_jobs_store_the_same_new_pages_once",
         Change(STORING, "        ignore_conflicts=True,\n    )\n    return own_ids", "    )\n    return own_ids"),
     ),
     rule(
         "source-settle-locks",
         "Settles link under the source's lock: one deleted meanwhile is made anew.",
-        "test_storing.py::test_a_source_deleted_meanwhile_is_made_anew",
+        "sources/test_storing.py::test_a_source_deleted_meanwhile_is_made_anew",
         Change(STORING, LOCK, "Source.objects.filter(wanted"),
     ),
     rule(
         "source-made-anew",
         "A source seen by the insert and deleted before the lock is made anew.",
-        "test_storing.py::test_a_source_deleted_meanwhile_is_made_anew",
+        "sources/test_storing.py::test_a_source_deleted_meanwhile_is_made_anew",
         Change(STORING, "    while missing := [url for url in urls if url not in known]:", "    while missing := []:"),
     ),
     rule(
         "source-lock-order",
         "Sources are locked in one order, pages, unmodified and gone ones together.",
-        "test_storing.py::test_pages_unmodified_and_gone_ones_are_locked_in_one_order",
+        "sources/test_storing.py::test_pages_unmodified_and_gone_ones_are_locked_in_one_order",
         Change(STORING, 'project_id=job.project_id).order_by("url")', 'project_id=job.project_id).order_by("-url")'),
     ),
     rule(
         "source-cleanup-locks",
         "A cleanup locks the sources before it decides who else holds them.",
-        "test_storing.py::test_a_source_linked_while_its_cleanup_waits_is_kept",
+        "sources/test_storing.py::test_a_source_linked_while_its_cleanup_waits_is_kept",
         Change(
             ARTIFACTS, "Source.objects.select_for_update().filter(pk__any=ids)", "Source.objects.filter(pk__any=ids)"
         ),
@@ -85,7 +85,7 @@ PROTECTIONS = [
     rule(
         "source-cleanup-new-statement",
         "A cleanup decides in a new statement, once it holds the locks.",
-        "test_storing.py::test_a_source_linked_while_its_cleanup_waits_is_kept",
+        "sources/test_storing.py::test_a_source_linked_while_its_cleanup_waits_is_kept",
         Change(
             ARTIFACTS,
             "        locked = _lock_held(job_id, size)\n        if not locked:\n            return {}\n",
@@ -101,7 +101,7 @@ PROTECTIONS = [
     rule(
         "source-held-by-fetches",
         "A source is held by the crawl and scrape items that fetched it, never by extract items.",
-        "test_storing.py::test_only_jobs_that_fetched_hold",
+        "sources/test_storing.py::test_only_jobs_that_fetched_hold",
         Change(
             "extraction/work/kind.py",
             "        _mark_sources(current)\n",
@@ -114,7 +114,7 @@ PROTECTIONS = [
     rule(
         "source-held-when-unmodified",
         "A page the host calls unmodified is held by the job that asked.",
-        "test_recrawl.py::test_not_modified_is_unchanged_and_its_links_are_followed",
+        "sources/test_recrawl.py::test_not_modified_is_unchanged_and_its_links_are_followed",
         Change(
             STORING,
             "_hold(job, [*(known[url].id for url in writes.pages), *kept])",
@@ -124,7 +124,7 @@ PROTECTIONS = [
     rule(
         "source-adopted",
         "Adoption is a hold of the project, which no later job's cleanup ends.",
-        "test_recrawl.py::test_a_source_adopted_by_the_project_stays_adopted",
+        "sources/test_recrawl.py::test_a_source_adopted_by_the_project_stays_adopted",
         Change(
             STORING,
             "fetched_at=Now(), gone_at=None, **fields)",
@@ -134,7 +134,7 @@ PROTECTIONS = [
     rule(
         "source-unmodified-but-deleted",
         "A page called unmodified whose source was deleted meanwhile is fetched again.",
-        "test_recrawl.py::test_a_source_deleted_while_its_page_is_asked_for_is_fetched_anew",
+        "sources/test_recrawl.py::test_a_source_deleted_while_its_page_is_asked_for_is_fetched_anew",
         Change(
             STORING,
             "    if isinstance(write, Unchanged) and write.source_id not in kept:",
@@ -144,31 +144,31 @@ PROTECTIONS = [
     rule(
         "source-changed-is-stale",
         "Changed content is to be extracted again.",
-        "test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
+        "sources/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
         Change(STORING, ', "status": "ready", "extracted_version": None}', "}"),
     ),
     rule(
         "source-text-storable",
         "Text is stripped of NUL.",
-        "test_storing.py::test_nothing_unstorable_is_written",
+        "sources/test_storing.py::test_nothing_unstorable_is_written",
         Change(STORING, "text=storable_text(pages[url].text)", "text=pages[url].text"),
     ),
     rule(
         "source-headers-storable",
         "Headers are stripped of NUL.",
-        "test_storing.py::test_nothing_unstorable_is_written",
+        "sources/test_storing.py::test_nothing_unstorable_is_written",
         Change(STORING, "headers=storable(pages[url].headers)", "headers=pages[url].headers"),
     ),
     rule(
         "source-fields-storable",
         "Titles and the like are stripped of NUL and cut to what fits.",
-        "test_storing.py::test_nothing_unstorable_is_written",
+        "sources/test_storing.py::test_nothing_unstorable_is_written",
         Change(STORING, "    return storable_text(value)[:limit]", "    return value"),
     ),
     rule(
         "source-culprit-alone",
         "A page that PostgreSQL refuses fails alone.",
-        "test_worker.py::test_a_page_that_cannot_be_stored_fails_alone",
+        "work/test_worker.py::test_a_page_that_cannot_be_stored_fails_alone",
         Change(
             "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
@@ -178,7 +178,7 @@ PROTECTIONS = [
     rule(
         "crawl-redirect-rules",
         "A redirect's target meets the scope again.",
-        "test_redirects.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
+        "web/test_redirects.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
         Change(
             WORKER,
             "        if follow is None:\n            items = [page_item(target",
@@ -188,7 +188,7 @@ PROTECTIONS = [
     rule(
         "crawl-robots-first",
         "Nothing is fetched before robots.txt allows it.",
-        "test_redirects.py::test_a_redirect_meets_robots_txt_again",
+        "web/test_redirects.py::test_a_redirect_meets_robots_txt_again",
         Change(
             WORKER,
             "        if not (await self._rules(claim.key)).allowed(claim.key):\n"
@@ -199,13 +199,13 @@ PROTECTIONS = [
     rule(
         "pace-later-for-all",
         "When a host says “later”, requests that already wait their turn do not go out either.",
-        "test_politeness.py::test_a_host_that_says_later_is_left_alone_meanwhile",
+        "web/test_politeness.py::test_a_host_that_says_later_is_left_alone_meanwhile",
         Change(PACE, "max(self.rest_seconds, self.blocked_seconds)) > 0", "self.rest_seconds) > 0"),
     ),
     rule(
         "pace-from-what-was-sent",
         "The pause counts from when a request really went out: a stalled machine makes up for nothing.",
-        "test_politeness.py::test_a_machine_that_stalls_shortens_no_pause",
+        "web/test_politeness.py::test_a_machine_that_stalls_shortens_no_pause",
         Change(
             PACE,
             "self._asked_at = time.monotonic()",
@@ -215,7 +215,7 @@ PROTECTIONS = [
     rule(
         "pace-across-slices",
         "The pause holds from one slice to the next.",
-        "test_politeness.py::test_a_delay_holds_from_one_slice_to_the_next",
+        "web/test_politeness.py::test_a_delay_holds_from_one_slice_to_the_next",
         Change(
             WORKER, "            await asyncio.sleep(min(worker.pace.rest_seconds, REST_SECONDS))", "            pass"
         ),
@@ -223,7 +223,7 @@ PROTECTIONS = [
     rule(
         "fingerprint-linear",
         "A hostile page cannot make the fingerprint of its content take quadratic time.",
-        "test_storing.py::test_the_fingerprint_of_a_hostile_page_takes_no_time",
+        "sources/test_storing.py::test_the_fingerprint_of_a_hostile_page_takes_no_time",
         Change(READING, 'rb"<[a-zA-Z][^<>]*>"', 'rb"<[a-zA-Z][^>]*>"'),
     ),
 ]

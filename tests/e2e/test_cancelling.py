@@ -2,10 +2,10 @@
 
 import time
 
-from tests.config.embedded_home import eventually
-from tests.e2e.house import House
-from tests.e2e.sites import page_text, slow_site
-from tests.webserver import serve
+from tests.helpers.embedded_home import eventually
+from tests.helpers.house import House
+from tests.helpers.sites import page_text, slow_site
+from tests.helpers.web_server import serve
 
 FAST, SLOW, IN_FLIGHT = 12, 60, 16
 

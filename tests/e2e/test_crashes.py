@@ -4,10 +4,10 @@ import os
 import signal
 
 from config.embedded.state import read_note
-from tests.config.embedded_home import eventually, is_alive
-from tests.e2e.house import House
-from tests.e2e.sites import quarry_site
-from tests.webserver import WebServer, serve
+from tests.helpers.embedded_home import eventually, is_alive
+from tests.helpers.house import House
+from tests.helpers.sites import quarry_site
+from tests.helpers.web_server import WebServer, serve
 
 PAGES = 150
 DELAY_SECONDS = 0.12

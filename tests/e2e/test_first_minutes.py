@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import House, serves
-from tests.e2e.sites import page_text, quarry_site
-from tests.webserver import serve
+from tests.helpers.house import House, serves
+from tests.helpers.sites import page_text, quarry_site
+from tests.helpers.web_server import serve
 
 STARTS_WITHIN_SECONDS = 5.0
 

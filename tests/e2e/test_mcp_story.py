@@ -16,9 +16,9 @@ from mcp.client.stdio import stdio_client
 
 from config.demo.sample_site import SampleSite
 from config.environment.env import CHECKOUT
-from tests.e2e.house import House, Up
-from tests.e2e.sites import quarry_site
-from tests.webserver import serve
+from tests.helpers.house import House, Up
+from tests.helpers.sites import quarry_site
+from tests.helpers.web_server import serve
 
 PAGES = 400
 DELAY_SECONDS = 0.3

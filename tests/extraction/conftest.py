@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.extraction.knowledge import drained, embedder, knowledge, store
-from tests.jobs.racing import Side
+from tests.helpers.knowledge import drained, embedder, knowledge, store
+from tests.helpers.threads import Side
 
 __all__ = ["drained", "embedder", "in_thread", "knowledge", "store"]
 

@@ -19,28 +19,27 @@ AUDIT_SLICES = "extraction/audit/slices.py"
 
 
 def rule(rule_id: str, sentence: str, test: str, *changes: Change) -> Protection:
-    """Return the protection; `test` is file::test below tests/extraction, or a path below tests."""
-    place = "tests" if "/" in test else "tests/extraction"
-    return Protection(rule_id, sentence, changes, f"{place}/{test}")
+    """Return the protection; `test` is file::test below tests/extraction, or a whole path."""
+    return Protection(rule_id, sentence, changes, test if test.startswith("tests/") else f"tests/extraction/{test}")
 
 
 PROTECTIONS = [
     rule(
         "extract-rechecks-hash",
         "Extraction settles re-check the content hash: what changed meanwhile is written from no old text.",
-        "test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "work/test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(KIND, "if hashes.get(write.source_id) == write.content_hash]", "if write.source_id in hashes]"),
     ),
     rule(
         "extract-pending-again",
         "A source that changed meanwhile is pending again, and then read from the new text.",
-        "test_extract_races.py::test_a_page_that_changes_meanwhile_is_read_again",
+        "work/test_extract_races.py::test_a_page_that_changes_meanwhile_is_read_again",
         Change(KIND, "    if hashes[write.source_id] != write.content_hash:", "    if False:"),
     ),
     rule(
         "extract-locks-source",
         "Extraction settles lock their source before they look at its hash.",
-        "test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "work/test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(
             KIND,
             "Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids)",
@@ -50,7 +49,7 @@ PROTECTIONS = [
     rule(
         "extract-source-gone",
         "Extract items of a vanished source become skipped(source_gone).",
-        "test_extract_races.py::test_a_source_that_vanishes_meanwhile_is_skipped",
+        "work/test_extract_races.py::test_a_source_that_vanishes_meanwhile_is_skipped",
         Change(
             KIND,
             "        return outcome.turned(ItemState.SKIPPED, Reason.SOURCE_GONE.value)\n",
@@ -60,18 +59,16 @@ PROTECTIONS = [
     rule(
         "extract-changed-removes",
         "Changed content removes the extractions made from it.",
-        "crawling/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
+        "tests/crawling/sources/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
         Change(
             PASSAGES,
-            "        Extraction.objects.filter(source_id__in=source_ids).delete()\n"
-            "        Passage.objects.filter(source_id__in=source_ids).delete()\n",
-            "        Passage.objects.filter(source_id__in=source_ids).delete()\n",
+            "        Extraction.objects.filter(source_id__any=source_ids).delete()\n",
         ),
     ),
     rule(
         "extract-replaces",
         "Two extractions of one source never leave both results.",
-        "test_extract_races.py::test_two_extractions_of_one_source_at_once",
+        "work/test_extract_races.py::test_two_extractions_of_one_source_at_once",
         Change(
             KIND,
             "        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()\n",
@@ -84,7 +81,7 @@ PROTECTIONS = [
     rule(
         "extract-one-child",
         "A crawl that ends a second time chains no second child.",
-        "crawling/test_kind.py::test_a_retried_crawl_ends_again_and_what_is_new_is_extracted_too",
+        "tests/crawling/work/test_kind.py::test_a_retried_crawl_ends_again_and_what_is_new_is_extracted_too",
         Change(
             KIND,
             "parent_id = None if Job.objects.filter(parent_id=parent.id).exists() else parent.id",
@@ -94,7 +91,7 @@ PROTECTIONS = [
     rule(
         "extract-culprit-alone",
         "A result that PostgreSQL refuses fails alone.",
-        "test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
+        "work/test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
         Change(
             "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
@@ -104,31 +101,31 @@ PROTECTIONS = [
     rule(
         "extract-nul",
         "Values found are stripped of NUL.",
-        "test_extract_kind.py::test_nothing_unstorable_is_written",
+        "work/test_extract_kind.py::test_nothing_unstorable_is_written",
         Change(KIND, "data=storable(result.data)", "data=result.data"),
     ),
     rule(
         "passage-nul",
         "Passages are cut from text that is stripped of NUL.",
-        "test_passages.py::test_nothing_unstorable_reaches_a_passage",
+        "passages/test_passages.py::test_nothing_unstorable_reaches_a_passage",
         Change(PASSAGES, "chunk_markdown(storable_text(page.text)", "chunk_markdown(page.text"),
     ),
     rule(
         "vector-fenced-by-version",
         "A change is removed only if its version still matches.",
-        "test_outbox.py::test_a_change_queued_again_while_applied_is_not_removed",
+        "vectors/test_outbox.py::test_a_change_queued_again_while_applied_is_not_removed",
         Change(ENDS, "c.version = d.version AS is_same", "true AS is_same"),
     ),
     rule(
         "vector-fenced-by-lease",
         "A change is removed only if its lease still matches.",
-        "test_outbox.py::test_only_the_holder_of_the_lease_ends_a_change",
+        "vectors/test_outbox.py::test_only_the_holder_of_the_lease_ends_a_change",
         Change(ENDS, "point_id = d.id AND lease = %(lease)s FOR", "point_id = d.id AND lease IS NOT NULL FOR"),
     ),
     rule(
         "vector-claimed-once",
         "A change held by one drainer is claimed by no other.",
-        "test_outbox.py::test_a_row_deleted_between_claim_and_upsert_leaves_no_orphan",
+        "vectors/test_outbox.py::test_a_row_deleted_between_claim_and_upsert_leaves_no_orphan",
         Change(
             OUTBOX,
             "WHERE operation = %s AND (lease IS NULL OR lease_until < clock_timestamp())",
@@ -138,7 +135,7 @@ PROTECTIONS = [
     rule(
         "vector-repeated-after-grace",
         "A change whose lease ever expired is applied once more after a grace longer than any late write.",
-        "test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
+        "vectors/test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
         Change(
             OUTBOX, "    repeated = _end(batch, unsure, ends.REPEAT)", "    repeated = _end(batch, unsure, ends.REMOVE)"
         ),
@@ -146,7 +143,7 @@ PROTECTIONS = [
     rule(
         "vector-late-is-noted",
         "Claiming a change whose lease ran out notes until when its former holder may still write.",
-        "test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
+        "vectors/test_outbox.py::test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application",
         Change(
             OUTBOX,
             "ELSE clock_timestamp() + make_interval(secs => %s) END",
@@ -156,43 +153,43 @@ PROTECTIONS = [
     rule(
         "vector-second-look",
         "A drainer that finds its lease lost after writing asks for a second look at the point.",
-        "test_outbox.py::test_a_drainer_that_wrote_late_asks_for_a_second_look",
+        "vectors/test_outbox.py::test_a_drainer_that_wrote_late_asks_for_a_second_look",
         Change(OUTBOX, "    points_requeue(lost)\n"),
     ),
     rule(
         "vector-lease-suffices",
         "A drainer sends only while its remaining lease exceeds the store's time-out.",
-        "test_outbox.py::test_nothing_is_sent_when_the_lease_cannot_be_prolonged",
+        "vectors/test_outbox.py::test_nothing_is_sent_when_the_lease_cannot_be_prolonged",
         Change(APPLYING, "                return set()  #", "                pass  #"),
     ),
     rule(
         "vector-lease-is-renewed",
         "A lease about to run out is prolonged before anything is sent, and what was lost is not sent.",
-        "test_outbox.py::test_nothing_is_sent_on_a_lease_about_to_run_out",
+        "vectors/test_outbox.py::test_nothing_is_sent_on_a_lease_about_to_run_out",
         Change(APPLYING, "            outbox.batch_renew(self._batch)\n"),
     ),
     rule(
         "vector-deletes-alone",
         "Deletes have their own lane and need no embedder.",
-        "test_outbox.py::test_deletes_need_no_embedder",
+        "vectors/test_outbox.py::test_deletes_need_no_embedder",
         Change(DRAIN, "        if operation == VectorChange.UPSERT:\n", "        if True:\n"),
     ),
     rule(
         "vector-outage-is-lag",
         "A store that is down means lag, never loss: the changes wait.",
-        "test_outbox.py::test_an_outage_leaves_the_rows_for_later",
+        "vectors/test_outbox.py::test_an_outage_leaves_the_rows_for_later",
         Change(APPLYING, "        except REFUSALS as error:", "        except (*REFUSALS, *OUTAGES) as error:"),
     ),
     rule(
         "vector-bisects",
         "Upserts bisect: a poisonous row backs off alone.",
-        "test_outbox.py::test_a_poisonous_row_backs_off_alone",
+        "vectors/test_outbox.py::test_a_poisonous_row_backs_off_alone",
         Change(APPLYING, "            if len(ids) == 1:\n", "            if True:\n"),
     ),
     rule(
         "vector-given-back",
         "On any way out, what did not end is given back.",
-        "test_outbox.py::test_an_interrupt_gives_everything_back",
+        "vectors/test_outbox.py::test_an_interrupt_gives_everything_back",
         Change(
             DRAIN,
             "        outbox.changes_release(batch, delay_seconds=OUTAGE_DELAY_SECONDS, error=unavailable)\n",
@@ -202,31 +199,31 @@ PROTECTIONS = [
     rule(
         "vector-no-transaction",
         "Nothing is drained inside a transaction.",
-        "test_outbox.py::test_nothing_is_drained_inside_a_transaction",
+        "vectors/test_outbox.py::test_nothing_is_drained_inside_a_transaction",
         Change(OUTBOX, "    if connection.in_atomic_block:\n", "    if False:\n"),
     ),
     rule(
         "vector-vanished-row",
         "An upsert whose row is gone becomes a delete.",
-        "test_outbox.py::test_a_vanished_row_without_a_delete_is_deleted",
+        "vectors/test_outbox.py::test_a_vanished_row_without_a_delete_is_deleted",
         Change(APPLYING, "        self.applied.turned += outbox.changes_turn(self._batch, vanished)\n"),
     ),
     rule(
         "vector-truncate-audited",
         "TRUNCATE queues an audit, which the next drain serves.",
-        "test_audit.py::test_truncate_is_served_by_the_next_drain",
-        Change(DRAIN, "        audit.requests_serve()\n", "        pass\n"),
+        "audit/test_audit.py::test_truncate_is_served_by_the_next_drain",
+        Change(DRAIN, "        compare.requests_serve()\n", "        pass\n"),
     ),
     rule(
         "audit-looks-twice",
         "What differs must do so twice before it counts.",
-        "test_audit_work.py::test_a_fault_must_show_twice",
+        "audit/test_audit_work.py::test_a_fault_must_show_twice",
         Change(AUDIT, "for _ in range(LOOKS):", "for _ in range(1):"),
     ),
     rule(
         "audit-lag-is-no-fault",
         "A point whose row's delete waits in the outbox is lag.",
-        "test_audit.py::test_lag_is_not_a_fault",
+        "audit/test_audit.py::test_lag_is_not_a_fault",
         Change(
             AUDIT, "sorted(set(ids) - _existing_rows(ids) - _waiting(ids))", "sorted(set(ids) - _existing_rows(ids))"
         ),
@@ -239,25 +236,25 @@ PROTECTIONS = [
     rule(
         "audit-one-at-a-time",
         "Two background audits never run at once.",
-        "test_audit_work.py::test_one_at_a_time",
+        "audit/test_audit_work.py::test_one_at_a_time",
         Change(AUDIT_SLICES, "if not is_alone or not hours:", "if not hours:"),
     ),
     rule(
         "audit-goes-on",
         "A slice goes on where the last one ended.",
-        "test_audit_work.py::test_a_slice_goes_on_where_the_last_one_ended",
-        Change(AUDIT_SLICES, "    return audit_state.run_save(run, progress) and", "    return"),
+        "audit/test_audit_work.py::test_a_slice_goes_on_where_the_last_one_ended",
+        Change(AUDIT_SLICES, "    return state.run_save(run, progress) and", "    return"),
     ),
     rule(
         "audit-ends-between-pages",
         "A worker that shuts down ends after the page under way.",
-        "test_audit_work.py::test_a_shut_down_worker_ends_after_its_page",
+        "audit/test_audit_work.py::test_a_shut_down_worker_ends_after_its_page",
         Change(AUDIT_SLICES, "        stopping.set()\n        thread.join()\n", "        pass\n"),
     ),
     rule(
         "audit-overtaken",
         "What a background audit found does not replace what a whole one found meanwhile.",
-        "test_audit_work.py::test_a_whole_audit_meanwhile_makes_the_one_under_way_needless",
+        "audit/test_audit_work.py::test_a_whole_audit_meanwhile_makes_the_one_under_way_needless",
         Change(
             AUDIT_STATE,
             "return bool(_the_row().filter(begun_at=run.begun_at).update(**_result(progress)))",
@@ -267,44 +264,44 @@ PROTECTIONS = [
     rule(
         "audit-of-one-replica",
         "What was compared with another embedder's collection does not count.",
-        "test_audit_work.py::test_another_embedder_makes_it_begin_anew",
+        "audit/test_audit_work.py::test_another_embedder_makes_it_begin_anew",
         Change(AUDIT_STATE, " OR progress ->> 'replica' IS DISTINCT FROM %(replica)s)", ")"),
         Change(AUDIT_STATE, "_the_row().filter(begun_at__isnull=False, progress__replica=replica)", "_the_row()"),
     ),
     rule(
         "audit-after-unclean-end",
         "A host of the workers that died makes an audit due.",
-        "test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
-        Change(AUDIT_WORK, "        if audit_state.host_opened():\n", "        if False:\n"),
+        "audit/test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        Change(AUDIT_WORK, "        if state.host_opened():\n", "        if False:\n"),
     ),
     rule(
         "audit-clean-end",
         "A host that ends in good order makes none due.",
-        "test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
-        Change(AUDIT_WORK, "        audit_state.host_closed()\n", "        pass\n"),
+        "audit/test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        Change(AUDIT_WORK, "        state.host_closed()\n", "        pass\n"),
     ),
     rule(
         "audit-woken-once",
         "A slice is sent again only when its message seems lost.",
-        "test_audit_work.py::test_a_wake_up_is_repeated_only_when_it_seems_lost",
+        "audit/test_audit_work.py::test_a_wake_up_is_repeated_only_when_it_seems_lost",
         Change(AUDIT_STATE, "(woken_at IS NULL OR woken_at < ", "(true OR woken_at < "),
     ),
     rule(
         "audit-outage-noted",
         "An audit that meets an outage says so, and is not taken for a complete one.",
-        "test_audit_work.py::test_an_outage_is_noted_and_waited_for",
-        Change(AUDIT_SLICES, "            audit_state.attempt_interrupted(error.detail)\n"),
+        "audit/test_audit_work.py::test_an_outage_is_noted_and_waited_for",
+        Change(AUDIT_SLICES, "            state.attempt_interrupted(error.detail)\n"),
     ),
     rule(
         "audit-fixed-is-lag",
         "What an audit queued for repair is not counted as differing any more.",
-        "test_audit_work.py::test_what_is_found_is_kept_and_not_repaired",
+        "audit/test_audit_work.py::test_what_is_found_is_kept_and_not_repaired",
         Change(AUDIT_STATE, "is_fixed = progress.fixed > 0", "is_fixed = False"),
     ),
     rule(
         "audit-host-stops",
         "A host that cannot note its end still gives the lock back.",
-        "test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
+        "audit/test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
         Change(
             "jobs/worker/host.py",
             "        except Error:\n            # PostgreSQL went first.",

@@ -10,8 +10,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from jobs import actors
-from tests.factories import make_job, probe, project
-from tests.jobs.racing import Side
+from tests.helpers.factories import make_job, probe, project
+from tests.helpers.threads import Side
 
 __all__ = ["broker", "in_thread", "make_job", "probe", "project", "sent"]
 

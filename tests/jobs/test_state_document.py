@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.states import FINAL_ITEM, ITEM_MOVES, JOB_MOVES, ItemState, JobStatus
-from tests.jobs.matrix_table import HEAD, ROWS
+from tests.helpers.state_matrix import HEAD, ROWS
 
 TEXT = (Path(__file__).parent.parent.parent / "docs" / "state-machine.md").read_text()
 ARROW = re.compile(r"^    (\S+) --> (\S+?)(?:: (.+))?$")

@@ -24,7 +24,7 @@ from jobs.states import (
     job_sources,
 )
 from jobs.worker import healing
-from tests.factories import item, lane_id, states
+from tests.helpers.factories import item, lane_id, states
 
 pytestmark = pytest.mark.django_db
 
