@@ -325,7 +325,7 @@ PROTECTIONS = [
     rule(
         "cancel-aborts",
         "Workers look for a cancel every 0.25 s and abort what is in flight.",
-        "worker/test_slice_stops.py::test_a_cancel_aborts_sixteen_in_flight_within_a_second",
+        "worker/test_slice_stops.py::test_a_cancel_aborts_sixteen_in_flight_between_two_heartbeats",
         Change(
             SLICE,
             "            self._abort(set(await self._patiently(lanes.jobs_stopping, job_ids)))\n",
