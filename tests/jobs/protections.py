@@ -15,6 +15,7 @@ STORABLE = "jobs/postgres/text.py"
 WAKE = "jobs/messages/wake.py"
 ACTORS = "jobs/actors.py"
 CONFIRMED = "jobs/staff/confirmed_actions.py"
+IDEMPOTENCY = "jobs/api/idempotency.py"
 
 LOCK = Change(TRANSACTIONS, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
 FENCE_ROWS = Change(SETTLING, "leases.get(outcome.claim.id) == outcome.claim.lease", "outcome.claim.id in leases")
@@ -393,6 +394,12 @@ PROTECTIONS = [
         Change(HEALING, "            errors.append(error)\n", "            raise\n"),
     ),
     rule(
+        "heal-removals-at-random",
+        "Removals that fail again and again keep none of the others waiting.",
+        "worker/test_healing_removals.py::test_removals_that_fail_again_and_again_keep_none_waiting",
+        Change(HEALING, "ORDER BY random() LIMIT %s", "ORDER BY id LIMIT %s"),
+    ),
+    rule(
         "run-interrupts",
         "The event loop runs in a helper thread: an interrupt of the worker thread comes through.",
         "worker/test_worker.py::test_an_interrupt_of_busy_work_comes_through",
@@ -465,6 +472,12 @@ PROTECTIONS = [
         Change("jobs/queries/tallies.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
     ),
     rule(
+        "admin-confirmation-expires",
+        "A confirmation page older than an hour is refused: its numbers may long be wrong.",
+        "staff/test_confirmed_actions.py::test_a_confirmation_older_than_an_hour_is_refused",
+        Change(CONFIRMED, ", max_age=FROZEN_SECONDS"),
+    ),
+    rule(
         "admin-same-sentence",
         "The admin refuses in the words of the service.",
         "staff/test_matrix_admin.py::test_every_button_in_every_situation",
@@ -485,6 +498,32 @@ PROTECTIONS = [
         "REST passes on the sentence that says what to do next.",
         "api/test_matrix_rest.py::test_every_request_in_every_situation",
         Change("config/web/problems.py", "detail=error.detail, title=title", "detail=title, title=title"),
+    ),
+    rule(
+        "rest-key-lives-a-day",
+        "An idempotency key answers for a day, and is new again after it.",
+        "api/test_idempotency_keys.py::test_the_reply_is_kept_for_a_day_and_then_the_key_is_new_again",
+        Change(
+            IDEMPOTENCY,
+            "    WHERE known.created_at < clock_timestamp() - make_interval(hours => %s)\n",
+            "    WHERE %s < 0\n",
+        ),
+    ),
+    rule(
+        "rest-key-lives-no-less",
+        "Within that day no request with the same key creates anything.",
+        "api/test_idempotency_keys.py::test_the_reply_is_kept_for_a_day_and_then_the_key_is_new_again",
+        Change(
+            IDEMPOTENCY,
+            "    WHERE known.created_at < clock_timestamp() - make_interval(hours => %s)\n",
+            "    WHERE %s > 0\n",
+        ),
+    ),
+    rule(
+        "rest-keys-expire",
+        "Keys are removed once they have had their day, and not before.",
+        "api/test_idempotency_keys.py::test_what_is_removed_is_what_would_be_new_again",
+        Change(IDEMPOTENCY, ' WHERE created_at < clock_timestamp() - make_interval(hours => %s)"', ' WHERE %s > 0"'),
     ),
     rule(
         "rest-waits-for-the-end",
