@@ -163,15 +163,10 @@ def mutated(folder: Path, changes: Iterable[Change]) -> str:
     return ""
 
 
-def restored(folder: Path, changes: Iterable[Change]) -> None:
-    """Put the original files back into the copy."""
-    for change in changes:
-        if (ROOT / change.file).exists():
-            shutil.copy2(ROOT / change.file, folder / change.file)
-
-
 def verdict(folder: Path, protection: Protection) -> str:
     """Return what is wrong with the protection's test, empty if it fails as it should."""
+    files = {folder / change.file for change in protection.changes}
+    originals = {path: path.read_text() for path in files if path.exists()}
     try:
         wrong = mutated(folder, protection.changes)
         if wrong:
@@ -181,7 +176,8 @@ def verdict(folder: Path, protection: Protection) -> str:
             return f"NO ANSWER {run.problem}"
         return "" if run.failed else "SURVIVED  the test passes without the protection"
     finally:
-        restored(folder, protection.changes)
+        for path, text in originals.items():
+            path.write_text(text)
 
 
 def prove(rules: Sequence[Protection]) -> int:

@@ -29,15 +29,11 @@ KEPT = Protection("kept", "Twice is twice.", (Change("code_under_proof.py", "* 2
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny code base with its tests; the second of them guards nothing."""
-    original, copy = tmp_path / "original", tmp_path / "copy"
-    for place in (original, copy):
-        place.mkdir()
-        (place / "code_under_proof.py").write_text(CODE)
-        (place / "test_code.py").write_text(TEST)
-    monkeypatch.setattr(prove, "ROOT", original)
-    monkeypatch.setenv("PYTHONPATH", str(copy))
+    (tmp_path / "code_under_proof.py").write_text(CODE)
+    (tmp_path / "test_code.py").write_text(TEST)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
-    return copy
+    return tmp_path
 
 
 def changed(*changes: Change, test: str = KEPT.test) -> Protection:
