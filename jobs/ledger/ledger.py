@@ -1,8 +1,8 @@
 """The ledger: adding, claiming, extending, releasing and counting work items.
 
 The statements are written out in SQL because their plans matter: a claim walks one partial index in rank
-order and stays flat however many items are settled. Settling is in `settling.py`, the end of a job in
-`ending.py`, expired leases in `healing.py`.
+order and stays flat however many items are settled. Settling is in `settle.py`, the end of a job in
+`end.py`, expired leases in `healing.py`.
 """
 
 import json

@@ -1,4 +1,4 @@
 """The admin's pages: lists, job pages, and actions that show exact counts before they do anything.
 
-In: requests of staff. Out: one service called, its receipt as a message. Open `admin_jobs` first.
+In: requests of staff. Out: one service called, its receipt as a message. Open `jobs` first.
 """
