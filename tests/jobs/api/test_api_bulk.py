@@ -10,9 +10,7 @@ from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
 from jobs.states import JobStatus
-from tests.helpers.api_client import api, api_of, problem_of
-
-__all__ = ["api", "api_of"]
+from tests.helpers.api_client import problem_of
 
 ACTIONS = ("cancel", "cleanup", "delete", "retry", "pause", "resume")
 

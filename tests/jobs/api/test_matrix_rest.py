@@ -11,7 +11,7 @@ from crawling.api import api_cancel
 from jobs.control import end, removal, removal_work
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
-from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.api_client import Api, problem_of
 from tests.helpers.factories import states
 from tests.helpers.state_matrix import (
     ACTIONS,
@@ -24,8 +24,6 @@ from tests.helpers.state_matrix import (
     frozen,
     job_in,
 )
-
-__all__ = ["api"]
 
 pytestmark = pytest.mark.django_db
 

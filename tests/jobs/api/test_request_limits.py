@@ -9,10 +9,8 @@ from jobs.api.schemas import MAX_ITEMS, MAX_JOBS, MAX_OFFSET, MAX_REASON_CHARACT
 from jobs.api.schemas_removal import MAX_HOSTS
 from jobs.control import bulk, lifecycle
 from jobs.models import KEY_MAX_CHARACTERS, Job
-from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.api_client import Api, problem_of
 from tests.helpers.factories import status_of
-
-__all__ = ["api"]
 
 
 @pytest.mark.parametrize(
