@@ -11,10 +11,10 @@ from crawling.work.progress import sources_held
 from jobs.api.access import XApiKey
 from jobs.api.schemas import CancelOut, WaitHeaders, Why, problems
 from jobs.api.waiting import preference_tell, preferred_seconds, waited
-from jobs.control.lifecycle import CancelReceipt, job_cancel
-from jobs.ledger.ledger import counts
-from jobs.postgres.commit_check import committed
-from jobs.queries.listing import status_read
+from jobs.control.cancel import CancelReceipt, job_cancel
+from jobs.ledger.counts import items_count
+from jobs.ledger.moves import job_status
+from jobs.postgres.transactions import committed
 from jobs.states import ItemState, JobStatus
 
 router = Router(tags=["jobs"])
@@ -70,10 +70,10 @@ def _is_over(receipt: CancelReceipt) -> bool:
 
 def cancel_read(before: CancelReceipt) -> CancelReceipt:
     """Return the receipt as the job now stands; what it skipped and changed stays said."""
-    status = status_read(before.job_id)
+    status = job_status(before.job_id)
     if status is None:  # deleted meanwhile, which cancelled it first
         return replace(before, status=JobStatus.DELETING)
-    states = counts(before.job_id).states
+    states = items_count(before.job_id).states
     pending = states.get(ItemState.PENDING.value, 0)
     since = max(0, before.pending - pending) if before.changed else 0  # what the call's own step left to be skipped
     return replace(

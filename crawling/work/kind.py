@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from crawling.models import SourceHold
 from crawling.sources import store
 from crawling.work.items import page_item
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
 from jobs.registry import kinds
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 
@@ -52,7 +52,7 @@ class Crawl(_Fetching):
         items = [page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
         if job.payload.get("use_sitemaps", True):
             items = [*_robots_items(job.payload["scope"]["seeds"]), *items]
-        ledger.items_add(job.id, items)
+        items_add(job.id, items)
 
 
 class Scrape(_Fetching):
@@ -62,7 +62,7 @@ class Scrape(_Fetching):
 
     def populate(self, job: JobRef) -> None:
         """Add one item per URL."""
-        ledger.items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
+        items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
 
 
 def _robots_items(seeds: list[str]) -> list[NewItem]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from jobs.errors import NotFound
-from jobs.ledger import ledger
+from jobs.ledger.counts import items_count
 from jobs.models import Job
 from jobs.registry import chores
 from jobs.states import FINISHED_JOB, ItemState, JobStatus
@@ -51,7 +51,7 @@ def job_summary(job_id: UUID) -> dict[str, Any]:
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
         raise NotFound(f"There is no job {job_id}. List the jobs to find the right id.")
-    counted = ledger.counts(job_id)
+    counted = items_count(job_id)
     end = job.completed_at
     return {
         "job_id": str(job_id),
@@ -88,7 +88,7 @@ class _Follower:
         return chores.is_idle()
 
     def _draw(self, shown: Progress, job_id: UUID) -> None:
-        states = ledger.counts(job_id).states
+        states = items_count(job_id).states
         final = sum(states.get(state.value, 0) for state in (ItemState.DONE, ItemState.FAILED, ItemState.SKIPPED))
         if job_id not in self.tasks:
             kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from jobs.errors import Invalid, QuarryError
+from jobs.errors import Invalid, QuarryError, job_unknown
 from jobs.models import Job
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 from jobs.queries import listing, tallies
 from jobs.queries.tallies import JobsPreview
 from jobs.states import JobStatus
@@ -82,7 +82,7 @@ def _listed(job_id: UUID) -> JobOutcome:
 
 
 def _unknown(job_id: UUID) -> JobOutcome:
-    error = listing.job_unknown(job_id)
+    error = job_unknown(job_id)
     return JobOutcome(job_id, Outcome.REFUSED, error.code, error.detail)
 
 

@@ -14,13 +14,14 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.refusals import refuse_active
 from jobs.errors import Conflict
-from jobs.ledger import ledger
+from jobs.ledger.moves import LockedJob, event_record, job_move, job_require
 from jobs.messages import wake
 from jobs.models import Job, JobEvent
-from jobs.postgres.transactions import LockedJob, event_record, job_move, retried
-from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus
+from jobs.postgres.transactions import retried
+from jobs.states import ACTIVE_JOB, FINISHED_JOB, JobStatus
 
 POLL_SECONDS = 0.05
 KINDS = ("sources", "extractions", "passages", "vectors")
@@ -57,7 +58,7 @@ def job_cleanup(*, job_id: UUID, delete_job: bool = False, actor: str = "", reas
 
 
 def _cleanup(job_id: UUID, actor: str, reason: str) -> RemovalReceipt:
-    job = lifecycle.job_require(job_id)
+    job = job_require(job_id)
     refuse_active(job, "cleaned up")
     if job.status is JobStatus.DELETING:
         raise Conflict(
@@ -92,7 +93,7 @@ def job_delete(
 
 
 def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, reason: str) -> RemovalReceipt:
-    job = lifecycle.job_require(job_id)
+    job = job_require(job_id)
     if job.status is JobStatus.DELETING:
         wake.removal_wake(job_id)
         return _receipt(job_id, changed=False)
@@ -106,30 +107,12 @@ def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, rea
         Job.objects.filter(pk=job_id).update(**wanted)
         _record(job, "delete", actor, reason)
     if job.status in ACTIVE_JOB:
-        lifecycle.job_cancel(job_id=job_id, actor=actor, reason=reason or "delete")
-        job = lifecycle.job_require(job_id)
+        job_cancel(job_id=job_id, actor=actor, reason=reason or "delete")
+        job = job_require(job_id)
     if job.status in FINISHED_JOB:
         job_move(job, JobStatus.DELETING, action="deleting", actor=actor, reason=reason)
         wake.removal_wake(job_id)
     return _receipt(job_id, changed=changed)
-
-
-def refuse_active(job: LockedJob, what: str, *, hint: str = "") -> None:
-    """Do nothing for a job that has finished. Raises: Conflict (code job_active), saying what to do first."""
-    if job.status not in ACTIVE_JOB:
-        return
-    if job.status is JobStatus.CANCELLING and job.cancel_requested_at is not None:
-        states = ledger.counts(job.key.id).states
-        in_flight, pending = states.get(ItemState.CLAIMED.value, 0), states.get(ItemState.PENDING.value, 0)
-        waiting = f" and {pending} more to be skipped" if pending else ""
-        detail = (
-            f"The job has been cancelling since {job.cancel_requested_at:%Y-%m-%d %H:%M:%S} UTC with {in_flight} items"
-            f" in flight{waiting}; it can be {what} as soon as its status is cancelled, in a few seconds. Cancel it"
-            " with force=true to end it now."
-        )
-    else:
-        detail = f"The job is {job.status}; cancel it or let it finish, then it can be {what}.{hint}"
-    raise Conflict(detail, code="job_active", status=job.status.value)
 
 
 def receipt_await(receipt: RemovalReceipt, *, seconds: float) -> RemovalReceipt:

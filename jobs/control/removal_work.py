@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 
 from jobs.control import removal
 from jobs.errors import QuarryError
+from jobs.ledger.moves import LockedJob, event_record, job_lock, job_move
 from jobs.models import Job, WorkItem
 from jobs.postgres.chunks import id_chunks
-from jobs.postgres.transactions import LockedJob, event_record, job_lock, job_move, retried
+from jobs.postgres.transactions import retried
 from jobs.registry import owners
 from jobs.registry.owners import ArtifactOwner, Removed
 from jobs.states import FINISHED_JOB, JobStatus

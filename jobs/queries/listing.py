@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from jobs.errors import Invalid, NotFound
+from jobs.errors import Invalid, NotFound, job_unknown
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import kinds
 from jobs.states import ItemState, JobStatus, Reason
@@ -62,12 +62,6 @@ def jobs_page(*, limit: int, offset: int = 0, **wanted: Any) -> Page[Job]:
     return Page(list(found), rows.count())
 
 
-def status_read(job_id: UUID) -> JobStatus | None:
-    """Return the job's status, None if there is no such job."""
-    status = Job.objects.filter(pk=job_id).values_list("status", flat=True).first()
-    return None if status is None else JobStatus(status)
-
-
 def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
     """Return the job, of this kind if one is named. Raises: NotFound."""
     job = Job.objects.filter(pk=job_id).first()
@@ -76,11 +70,6 @@ def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
     if kind is not None and job.kind != kind:
         raise NotFound(f"Job {job_id} is no {kind} but of type {job.kind}; read it under /jobs/{job_id}.")
     return job
-
-
-def job_unknown(job_id: UUID) -> NotFound:
-    """Return the error for a job that there is not."""
-    return NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")
 
 
 def items_page(

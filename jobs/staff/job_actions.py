@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from jobs.control import lifecycle, removal, retry
-from jobs.control.lifecycle import CancelReceipt, StatusReceipt
+from jobs.control import removal, retry
+from jobs.control.cancel import CancelReceipt, job_cancel
+from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import RetryReceipt
 from jobs.models import Job
@@ -80,7 +81,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="pause",
         label="Pause",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_pause,
+        service=job_pause,
         effect="No more items are begun. What is in flight finishes; everything else waits until the job is resumed.",
         summary=_moved,
         fits=_stands_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
@@ -89,7 +90,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="resume",
         label="Resume",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_resume,
+        service=job_resume,
         effect="Pending items are worked on again.",
         summary=_moved,
         fits=_stands_in(frozenset({JobStatus.PAUSED})),
@@ -98,7 +99,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="cancel",
         label="Cancel",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_cancel,
+        service=job_cancel,
         effect="Pending items are skipped and requests in flight are aborted. What is done stays.",
         summary=_cancelled,
         fits=_stands_in(CANCELLABLE_JOB),
@@ -108,7 +109,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="force",
         label="Force cancel",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_cancel,
+        service=job_cancel,
         options={"force": True},
         effect="The job is cancelled at once, without waiting for its workers; what they still deliver is discarded.",
         summary=_cancelled,

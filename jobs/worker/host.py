@@ -16,10 +16,10 @@ from django.db import Error, connections
 from dramatiq.worker import Worker
 
 from jobs.actors import CONTROL_QUEUE, WORK_QUEUE, heal
+from jobs.ledger.expiry import leases_expire
 from jobs.messages.channel import CHANNEL
 from jobs.messages.timing import HEAL_SECONDS
 from jobs.registry import chores
-from jobs.worker import healing
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class WorkerHost:
             self._connection.close()
             raise WorkerBusy
         try:
-            healing.leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
+            leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
             chores.host_opened()
             self._broker.is_hosting = True
             if not getattr(self._broker, "was_booted", False):

@@ -15,8 +15,9 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from jobs.control import end
-from jobs.ledger import lanes, ledger, settle
-from jobs.postgres.transactions import job_start
+from jobs.ledger import lanes, settle
+from jobs.ledger.claims import items_claim, items_extend, items_release
+from jobs.ledger.moves import job_ref, job_start, job_status
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome, Worker
 from jobs.states import JobStatus, Reason
@@ -111,9 +112,9 @@ class Slice:
         queued = await self.database(lanes.lane_queued_jobs, self.lane_id)
         if queued:
             await self.database(job_start, queued)
-        claims = await self.database(ledger.items_claim, self.lane_id, room)
+        claims = await self.database(items_claim, self.lane_id, room)
         if not claims and not self.held and not self.finished:
-            claims = await self.database(ledger.items_claim, self.lane_id, 1, lost=True)
+            claims = await self.database(items_claim, self.lane_id, 1, lost=True)
             self.alone = bool(claims)
         self.next_claim = now if claims else now + CHECK_SECONDS
         await self._begin(worker, claims)
@@ -124,16 +125,16 @@ class Slice:
         job_id = claims[0].job_id
         try:
             if job_id not in self.jobs:
-                self.jobs[job_id] = await self._patiently(lanes.job_ref, job_id)
+                self.jobs[job_id] = await self._patiently(job_ref, job_id)
             await worker.begin(self.jobs[job_id], claims)
             # A cancel or pause may have committed between choosing the job and claiming: nothing begins unseen.
-            status = await self._patiently(lanes.job_status, job_id)
+            status = await self._patiently(job_status, job_id)
         except Exception:
-            await self._patiently(ledger.items_release, claims)
+            await self._patiently(items_release, claims)
             raise
         if status == JobStatus.PAUSED:
             self.alone = False
-            await self._patiently(ledger.items_release, claims)
+            await self._patiently(items_release, claims)
             await self._end_all({job_id})
             return
         for claim in claims:
@@ -258,7 +259,7 @@ class Slice:
             self._forget(item_id)  # its lease runs out; the lane must not wait for it
         claims = [held.claim for held in self.held.values()] + [outcome.claim for outcome in self.finished]
         if claims:
-            kept = await self._patiently(ledger.items_extend, claims)
+            kept = await self._patiently(items_extend, claims)
             for claim in claims:
                 if claim.id not in kept:
                     self._forget(claim.id)
@@ -281,7 +282,7 @@ class Slice:
         try:
             await self._settle()
         finally:
-            await self._patiently(ledger.items_release, unfinished)
+            await self._patiently(items_release, unfinished)
             await self._end_all({claim.job_id for claim in unfinished})
 
     async def _end_all(self, job_ids: Iterable[UUID]) -> None:

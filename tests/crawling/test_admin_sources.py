@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crawling.models import Host, Source, SourceContent, SourceHold
-from jobs.ledger import lane_pausing
+from jobs.control.pause import lane_pause
 from jobs.models import Job, Lane, Project
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_the_list_of_hosts_leads_to_where_each_is_paused(admin_client: Client) -
     for netloc in ("a.test", "b.test", "c.test"):
         Host.objects.create(netloc=netloc)
     lanes = [Lane.objects.create(key=f"host:{netloc}") for netloc in ("a.test", "b.test")]
-    lane_pausing.lane_pause(lane_id=lanes[1].pk)
+    lane_pause(lane_id=lanes[1].pk)
     page = admin_client.get("/admin/crawling/host/").content.decode()
     links = [
         f'<a href="/admin/jobs/lane/{lane.pk}/change/">{text}</a>'

@@ -9,7 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs.control import lifecycle, removal, retry
+from jobs.control import removal, retry
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause, job_resume
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.states import ACTIVE_JOB, JobStatus
 from tests.helpers.factories import claimed, states, status_fields
@@ -44,14 +46,14 @@ SITUATIONS = [row[0] for row in ROWS]
 ACTIONS = HEAD[1:]
 
 SERVICES: dict[str, Callable[..., Any]] = {
-    "cancel": lifecycle.job_cancel,
-    "force": lambda **given: lifecycle.job_cancel(force=True, **given),
+    "cancel": job_cancel,
+    "force": lambda **given: job_cancel(force=True, **given),
     "cleanup": removal.job_cleanup,
     "delete": removal.job_delete,
     "delete_cleanup": lambda **given: removal.job_delete(cleanup=True, **given),
     "retry": retry.job_retry,
-    "pause": lifecycle.job_pause,
-    "resume": lifecycle.job_resume,
+    "pause": job_pause,
+    "resume": job_resume,
 }
 
 #: code → what the detail tells people to do.

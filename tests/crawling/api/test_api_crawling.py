@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crawling.models import Source, SourceHold
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import NewItem
 from tests.helpers.api_client import api, problem_of
@@ -129,7 +129,7 @@ def test_how_a_crawl_stands(api, crawl):
     job_id = crawl(limit=4).json()["job_id"]
     with transaction.atomic():
         new = [NewItem(f"https://a.example/{number}", "host:a.example", rank=1) for number in range(8)]
-        ledger.items_add(UUID(job_id), new)
+        items_add(UUID(job_id), new)
     _settle("https://a.example/0", "done")
     _settle("https://a.example/1", "done", outcome="redirected")
     _settle("https://a.example/2", "failed", reason="timeout")

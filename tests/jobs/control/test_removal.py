@@ -12,6 +12,8 @@ from extraction.models import Extraction, Passage, VectorChange
 from extraction.search.hybrid import search
 from jobs.control import end, removal, removal_work
 from jobs.errors import Conflict, NotFound
+from jobs.ledger.claims import items_release
+from jobs.ledger.items import items_add
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
 from jobs.registry import chores
 from jobs.states import JobStatus
@@ -213,13 +215,12 @@ def test_an_active_job_is_cancelled_first_and_the_rest_happens_by_itself(project
 def crawled_further(job: Job) -> Callable[[], None]:
     """Claim one more page of the job; return what releases the claim."""
     from crawling.work.items import page_item
-    from jobs.ledger import ledger
     from jobs.postgres.transactions import retried
 
-    retried(lambda: ledger.items_add(job.pk, [page_item("http://h.test/more", depth=1)]))
+    retried(lambda: items_add(job.pk, [page_item("http://h.test/more", depth=1)]))
     claims = claims_of(job)
     assert len(claims) == 1
-    return lambda: ledger.items_release(claims) and None
+    return lambda: items_release(claims) and None
 
 
 def test_healing_sends_lost_finishers_again(project: Project, sent: Any) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ledger import settle
+from jobs.ledger.moves import job_lock
 from jobs.ledger.settle import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
 from jobs.models import KEY_MAX_CHARACTERS, Job, Project, WorkItem
 from jobs.postgres.text import storable, storable_text
-from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem, Outcome
 from jobs.states import JobStatus, Reason

@@ -11,7 +11,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import TimeLimitExceeded
 
 from jobs import actors
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.submit import job_submit
 from jobs.ledger import lanes
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.registry import kinds
@@ -44,7 +45,7 @@ def in_flight_with_one_done(probe: Probe, make_job: MakeJob) -> Job:
 
 
 def test_a_submitted_job_is_worked(project: Project, probe: Probe, worker: Worker, sent: Any) -> None:
-    job_id = lifecycle.job_submit(kind="probe", project_id=project.pk, payload={"keys": ["a", "b"]})
+    job_id = job_submit(kind="probe", project_id=project.pk, payload={"keys": ["a", "b"]})
     job = Job.objects.get(pk=job_id)
     until(lambda: status_of(job) == "completed", "the job is completed")
     assert states(job) == {"done": 2}
@@ -109,7 +110,7 @@ def test_a_shutdown_before_the_slice_noticed_a_cancel_ends_the_job(
     """What is released is looked at once more: nobody else would skip it before the next healing."""
     monkeypatch.setattr(lanes, "jobs_stopping", lambda job_ids: [])
     job = in_flight_with_one_done(probe, make_job)
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 15
+    assert job_cancel(job_id=job.pk).in_flight == 15
     worker.stop()
     assert (status_of(job), states(job)) == ("cancelled", {"done": 1, "skipped": 15})
 
