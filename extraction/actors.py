@@ -6,7 +6,7 @@ import threading
 import dramatiq
 from dramatiq.middleware import Shutdown
 
-from jobs.actors import CONTROL_QUEUE, WORK_QUEUE
+from jobs.messages.names import CONTROL_QUEUE, WORK_QUEUE
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from jobs.ledger.counts import items_count
 from jobs.ledger.items import items_add, lanes_ensure
 from jobs.ledger.moves import job_start
 from jobs.registry import kinds
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome, Worker
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome, Worker
 
 ITEMS = 100_000
 BATCH = 100
@@ -29,7 +29,7 @@ LANE = "bench:1"
 PROMISED_PER_SECOND = 10_000
 
 
-class Bench:
+class Bench(Kind):
     """A kind with nothing to do and nothing to store."""
 
     name = "bench"

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from extraction.errors import ExtractionError
 from extraction.vectors import process_store
-from jobs.actors import WORK_QUEUE
+from jobs.messages.names import WORK_QUEUE
 from jobs.worker import host
 
 log = logging.getLogger(__name__)

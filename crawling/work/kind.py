@@ -9,7 +9,7 @@ from crawling.sources import store
 from crawling.work.items import page_item
 from jobs.ledger.items import items_add
 from jobs.registry import kinds
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 
 if TYPE_CHECKING:
     from crawling.work.worker import HostWorker
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 FAMILY = "host"
 
 
-class _Fetching:
+class _Fetching(Kind):
     """What crawl and scrape share: hosts as lanes, pages as results."""
 
     family = FAMILY
+    items_name = "urls_found"
+    uncounted_outcomes = frozenset({"redirected", "sitemap"})
+    result_names = ("sources",)
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
         from crawling.work.worker import host_worker  # its parsers take a second to load; only workers need them

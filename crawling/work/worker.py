@@ -81,7 +81,7 @@ class HostWorker:
         known = await self.database(pages_known, job.project_id, urls)
         self._known.update({(job.project_id, url): page for url, page in known.items()})
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Remember which URLs the ledger now has, to spare it asking again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
@@ -249,7 +249,7 @@ class HostWorker:
             self.pace.overloaded()
             self._fit_hand()
         if error.retryable:
-            return kinds.retried(claim, reason, detail=error.detail, **facts)
+            return kinds.retryable(claim, reason, detail=error.detail, **facts)
         if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
             return kinds.skipped(claim, reason, result={"detail": error.detail})
         write = GoneWrite(claim.key) if isinstance(error, Gone) else None

@@ -22,10 +22,10 @@ from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
 from jobs.errors import Unavailable
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
 log = logging.getLogger(__name__)
 
-AUDITOR_LOCK = 0x51A7A0D  # an advisory lock's key, any number of our own
 PAGE = 500
 LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
 SAMPLE = 50
@@ -144,15 +144,8 @@ def request_if_collection_is_new(*, store: VectorStore | None = None) -> bool:
 @contextmanager
 def auditing() -> Iterator[bool]:
     """Hold the auditors' lock until the block ends; what is given says whether it was free."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [AUDITOR_LOCK])
-        is_alone = bool(cursor.fetchone()[0])
-    try:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [AUDITOR_LOCK])
 
 
 def _settled_sample() -> list[UUID]:

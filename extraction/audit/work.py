@@ -9,15 +9,15 @@ from django.conf import settings
 
 from extraction.actors import audit_slice
 from extraction.audit import state
-from jobs.registry.chores import Background
+from jobs.registry.chores import Chore
 
 log = logging.getLogger(__name__)
 
 WAKE_AGAIN_SECONDS = 120.0
 
 
-class AuditWork(Background):
-    """See `jobs.registry.chores.Background`."""
+class AuditWork(Chore):
+    """See `jobs.registry.chores.Chore`."""
 
     name = "audit"
 

@@ -6,7 +6,7 @@ import time
 from django.db import connection, transaction
 
 from extraction.actors import drain_vectors
-from jobs.registry.chores import Background
+from jobs.registry.chores import Chore
 
 _WAKE_EVERY_SECONDS = 0.5
 
@@ -14,8 +14,8 @@ _guard = threading.Lock()
 _last_wake = {"at": 0.0}
 
 
-class VectorWork(Background):
-    """See `jobs.registry.chores.Background`."""
+class VectorWork(Chore):
+    """See `jobs.registry.chores.Chore`."""
 
     name = "vectors"
 

@@ -21,7 +21,7 @@ from jobs.ledger.items import items_add
 from jobs.models import Job, Project
 from jobs.postgres.chunks import id_chunks
 from jobs.postgres.text import storable
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 LANES = 4
 
 
-class Extract:
+class Extract(Kind):
     """Extracts typed values with evidence from stored sources."""
 
     name = "extract"
     family = "extract"
+    items_name = "sources"
+    result_names = ("sources", "extractions")
 
     def populate(self, job: JobRef) -> None:
         """Add one item per source that the payload selects."""

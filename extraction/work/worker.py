@@ -59,7 +59,7 @@ class SourceWorker:
         source_ids = [UUID(claim.key) for claim in claims]
         self._pages.update(await self.database(pages_load, source_ids))
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is remembered between extractions."""
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:

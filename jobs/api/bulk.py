@@ -22,7 +22,7 @@ from jobs.api.schemas_bulk import (
     BulkRetryIn,
 )
 from jobs.control import bulk, removal, retry
-from jobs.control.bulk import JobOutcome, Outcome
+from jobs.control.bulk import BulkResult, JobOutcome
 from jobs.control.cancel import job_cancel
 from jobs.control.pause import job_pause, job_resume
 from jobs.queries.tallies import JobsPreview
@@ -111,9 +111,9 @@ def _counts(outcomes: list[JobOutcome]) -> BulkCounts:
     found = Counter(one.outcome for one in outcomes)
     return BulkCounts(
         matched=len(outcomes),
-        changed=found[Outcome.CHANGED],
-        unchanged=found[Outcome.UNCHANGED],
-        refused=found[Outcome.REFUSED],
+        changed=found[BulkResult.CHANGED],
+        unchanged=found[BulkResult.UNCHANGED],
+        refused=found[BulkResult.REFUSED],
     )
 
 

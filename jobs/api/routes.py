@@ -1,6 +1,6 @@
 """REST: jobs, their items and history; pausing, resuming, retrying, cleaning up and deleting them.
 
-Cancelling is in `crawling.api.api_cancel`, many jobs at a time in `jobs.api.bulk`.
+Cancelling is in `cancel`, many jobs at a time in `bulk`.
 """
 
 from functools import partial
@@ -112,7 +112,7 @@ def cleanup_job(
     headers: Header[WaitHeaders],
     body: CleanupIn | None = None,
 ) -> Status[CleanupOut]:
-    """Remove what a finished job made, vectors included: 200 when all is gone, 202 while that goes on.
+    """Remove what a finished job made, wherever it is stored: 200 when all is gone, 202 while that goes on.
 
     What other jobs hold stays. Repeating the call is harmless and tells how far it is.
     """
@@ -151,7 +151,7 @@ def delete_job(
 
 @router.get("/{job_id}/items", auth=XApiKey("jobs.view_job"), response={200: ItemPage, **problems(404)})
 def list_items(request: HttpRequest, job_id: UUID, filters: Query[ItemFilters]) -> Status[ItemPage]:
-    """List the URLs or sources of a job by state and reason; pass `next_after` as `after` for the next page."""
+    """List the items of a job by state and reason; pass `next_after` as `after` for the next page."""
     page = listing.items_page(job_id, **filters.model_dump())
     items = [ItemOut.model_validate(item) for item in page.rows]
     return Status(200, ItemPage(items=items, next_after=page.next_after))

@@ -153,7 +153,7 @@ def _cancelling_skip(job_id: UUID) -> int:
 def _skip_beyond_limit(job: LockedJob) -> None:
     if job.page_limit is None or _true(f"SELECT {_CLAIMED}", job.key.id):
         return  # what is claimed may not become a page; no more is claimed meanwhile, that takes the job's lock
-    if pages_taken(job.key.id) >= job.page_limit:
+    if pages_taken(job.key) >= job.page_limit:
         while items_skip(job.key.id, Reason.LIMIT):
             pass  # until none is left
 

@@ -4,7 +4,6 @@ Cleanup deletes what a finished job made; delete also removes the job itself. Bo
 interrupted anywhere, the row remains, healing sends the actor again, and repeating finishes.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,10 +20,8 @@ from jobs.ledger.moves import LockedJob, event_record, job_move, job_require
 from jobs.messages import wake
 from jobs.models import Job, JobEvent
 from jobs.postgres.transactions import retried
+from jobs.registry.owners import nothing_removed
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, JobStatus
-
-POLL_SECONDS = 0.05
-KINDS = ("sources", "extractions", "passages", "vectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +65,12 @@ def _cleanup(job_id: UUID, actor: str, reason: str) -> RemovalReceipt:
         )
     changed = job.cleanup_requested_at is None
     if changed:
-        Job.objects.filter(pk=job_id).update(cleanup_requested_at=Now(), removal=empty_removal())
+        Job.objects.filter(pk=job_id).update(cleanup_requested_at=Now(), removal=nothing_removed())
         _record(job, "cleanup", actor, reason)
     if job.cleaned_at is None:
         wake.removal_wake(job_id)
     else:  # what the cleanup found is in the history; a repetition finds nothing
-        return RemovalReceipt(job_id, False, True, False, True, empty_removal())
+        return RemovalReceipt(job_id, False, True, False, True, nothing_removed())
     return _receipt(job_id, changed=changed)
 
 
@@ -103,7 +100,7 @@ def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, rea
     if changed:
         wanted: dict[str, Any] = {"delete_requested_at": Now(), "delete_requested_by": actor}
         if cleanup and job.cleanup_requested_at is None:
-            wanted |= {"cleanup_requested_at": Now(), "removal": empty_removal()}
+            wanted |= {"cleanup_requested_at": Now(), "removal": nothing_removed()}
         Job.objects.filter(pk=job_id).update(**wanted)
         _record(job, "delete", actor, reason)
     if job.status in ACTIVE_JOB:
@@ -113,15 +110,6 @@ def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, rea
         job_move(job, JobStatus.DELETING, action="deleting", actor=actor, reason=reason)
         wake.removal_wake(job_id)
     return _receipt(job_id, changed=changed)
-
-
-def receipt_await(receipt: RemovalReceipt, *, seconds: float) -> RemovalReceipt:
-    """Return the receipt as it stands once the removal has finished, or after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not receipt.finished and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-        receipt = receipt_read(receipt)
-    return receipt
 
 
 def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
@@ -144,7 +132,7 @@ def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:
     counts = (
         JobEvent.objects.filter(job_id=before.job_id, action="deleted").order_by("-id").values_list("counts", flat=True)
     ).first()
-    return empty_removal() | (counts or before.removal)
+    return nothing_removed() | (counts or before.removal)
 
 
 _COLUMNS = ("cleanup_requested_at", "cleaned_at", "delete_requested_at", "removal", "removal_error")
@@ -168,14 +156,9 @@ def _read(job_id: UUID, *, changed: bool) -> RemovalReceipt | None:
         finished=job["cleaned_at"] is not None and job["delete_requested_at"] is None,
         job_deleted=False,
         cleanup_requested=job["cleanup_requested_at"] is not None,
-        removal=empty_removal() | job["removal"],  # jsonb keeps no order of keys
+        removal=nothing_removed() | job["removal"],  # jsonb keeps no order of keys
         error=job["removal_error"],
     )
-
-
-def empty_removal() -> dict[str, dict[str, int]]:
-    """Return a receipt of zeros, with every kind present."""
-    return {kind: {"found": 0, "deleted": 0, "kept_shared": 0} for kind in KINDS}
 
 
 def _record(job: LockedJob, action: str, actor: str, reason: str) -> None:

@@ -99,7 +99,7 @@ def _claim_within(page_limit: int, asked: dict[str, Any]) -> list[tuple[Any, ...
     job = job_lock(asked["job"])
     if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:
         return []
-    room = min(asked["limit"], page_limit - pages_taken(asked["job"]))
+    room = min(asked["limit"], page_limit - pages_taken(job.key))
     return _rows(_CLAIM_OF, {**asked, "limit": room}) if room > 0 else []
 
 

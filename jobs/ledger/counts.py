@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from jobs.registry import kinds
+from jobs.registry.kinds import JobKey
 from jobs.states import ItemState
 
 
@@ -51,12 +53,12 @@ def items_count(job_id: UUID) -> Counts:
     return Counts(dict(sorted(states.items())), dict(sorted(reasons.items())), dict(sorted(outcomes.items())))
 
 
-def pages_taken(job_id: UUID) -> int:
-    """Return how many items count towards the page limit: claimed ones and fetched pages, not redirects."""
+def pages_taken(job: JobKey) -> int:
+    """Return how many items count towards the page limit: claimed ones, and done ones save what the kind excepts."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM jobs_workitem WHERE job_id = %s AND"
-            " (state = 'claimed' OR (state = 'done' AND outcome NOT IN ('redirected', 'sitemap')))",
-            [job_id],
+            " (state = 'claimed' OR (state = 'done' AND outcome <> ALL(%s)))",
+            [job.id, sorted(kinds.get(job.kind).uncounted_outcomes)],
         )
         return int(cursor.fetchone()[0])

@@ -10,15 +10,14 @@ from uuid import UUID
 
 from django.db import connection
 
-from jobs.api import idempotency
 from jobs.control import retention
 from jobs.control.end import cancelling_skip, job_end_if_done
 from jobs.ledger.expiry import leases_expire
 from jobs.messages import wake
+from jobs.postgres.advisory_locks import HEALER_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.states import ACTIVE_JOB, JobStatus
 
-HEALER_LOCK = 0x51A7717  # an advisory lock's key, any number of our own
 MAX_LOST_LEASES = 3
 MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
 
@@ -42,23 +41,18 @@ def heal() -> HealReceipt:
     While another healer is at work, only cancelling jobs are looked after: somebody may wait for their end.
     Raises: ExceptionGroup when jobs could not be ended, after all the others were healed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [HEALER_LOCK])
-        is_alone = cursor.fetchone()[0]
-    if is_alone:
-        try:
-            receipt, errors = _heal_everything()
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
-    else:
-        # The other may be past this already, and a cancel has sent this round for what it left to be skipped.
-        skipped = _skip_cancelling()
-        ended, errors = _end_jobs([JobStatus.CANCELLING])
-        receipt = HealReceipt(ran=False, skipped=skipped, ended=ended)
+    with lock_tried(HEALER_LOCK) as is_alone:
+        receipt, errors = _heal_everything() if is_alone else _heal_cancelling()
     if errors:
         raise ExceptionGroup("some jobs could not be ended", errors)
     return receipt
+
+
+def _heal_cancelling() -> tuple[HealReceipt, list[Exception]]:
+    # The other healer may be past these already, and a cancel has sent this round for what it left to be skipped.
+    skipped = _skip_cancelling()
+    ended, errors = _end_jobs([JobStatus.CANCELLING])
+    return HealReceipt(ran=False, skipped=skipped, ended=ended), errors
 
 
 def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
@@ -67,7 +61,6 @@ def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
     ended, errors = _end_jobs(ACTIVE_JOB)
     woken = lanes_rewake() + removals_rewake() + chores.wake_due()
     retired = retention.jobs_retire()
-    idempotency.keys_expire()
     return HealReceipt(True, expired, lost, skipped, ended, woken, retired), errors
 
 

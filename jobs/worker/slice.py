@@ -64,7 +64,7 @@ class Slice:
     next_check: float = 0.0
     next_heartbeat: float = 0.0
     next_claim: float = 0.0
-    settled: int = 0
+    settled_items: int = 0
     worker: Worker | None = None
 
     def stop(self) -> None:
@@ -82,7 +82,7 @@ class Slice:
                     pass
             finally:
                 await self._close()
-        return self.settled
+        return self.settled_items
 
     async def _turn(self, worker: Worker) -> bool:
         """Do one round: claim, wait, collect, settle, check. False when the slice is over."""
@@ -155,7 +155,7 @@ class Slice:
                 return await worker.work(self.jobs[claim.job_id], claim)
         except TimeoutError:
             detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the longest one item may take"
-            return kinds.retried(claim, Reason.TIMEOUT, detail=detail)
+            return kinds.retryable(claim, Reason.TIMEOUT, detail=detail)
         except Exception as error:
             log.exception("item_crashed", extra={"item": claim.id, "key": claim.key})
             return kinds.failed(claim, Reason.INTERNAL, detail=f"unexpected {type(error).__name__}: {error}")
@@ -191,7 +191,7 @@ class Slice:
             elif held.aborted_at is not None:
                 self.finished.append(kinds.skipped(held.claim, Reason.CANCELLED))
             else:  # nobody asked it to stop: some library did
-                self.finished.append(kinds.retried(held.claim, Reason.INTERNAL, detail="the work cancelled itself"))
+                self.finished.append(kinds.retryable(held.claim, Reason.INTERNAL, detail="the work cancelled itself"))
 
     def _settle_is_due(self) -> bool:
         waited = time.monotonic() - self.finished_since
@@ -205,10 +205,10 @@ class Slice:
             by_job.setdefault(outcome.claim.job_id, []).append(outcome)
         for job_id, outcomes in by_job.items():
             done = await self._patiently(settle.outcomes_settle, job_id, outcomes)
-            self.settled += done.written
+            self.settled_items += done.written
             if self.worker is not None:
                 unwritten = {*done.lost, *done.refused}  # what these found is not in the ledger
-                self.worker.settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
+                self.worker.on_settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
             written = {outcome.claim.id for outcome in outcomes}
             self.finished = [outcome for outcome in self.finished if outcome.claim.id not in written]
             await self._patiently(end.job_end_if_done, job_id)

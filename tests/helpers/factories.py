@@ -74,6 +74,9 @@ class Probe:
 
     name: str = "probe"
     family: str = "probe"
+    items_name: str = "items"
+    uncounted_outcomes: frozenset[str] = frozenset({"redirected"})
+    result_names: tuple[str, ...] = ()
     in_hand: int = 16
     item_deadline_seconds: float = 60.0
     do: Callable[[JobRef, Claim], Awaitable[Outcome]] = finish_at_once
@@ -97,7 +100,7 @@ class Probe:
     async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
         """Need no preparation."""
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Need not know."""
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:

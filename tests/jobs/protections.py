@@ -18,6 +18,7 @@ TRANSACTIONS = "jobs/postgres/transactions.py"
 STORABLE = "jobs/postgres/text.py"
 WAKE = "jobs/messages/wake.py"
 ACTORS = "jobs/actors.py"
+NAMES = "jobs/messages/names.py"
 CONFIRMED = "jobs/staff/confirmed_actions.py"
 
 LOCK = Change(MOVES, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
@@ -382,13 +383,17 @@ PROTECTIONS = [
         "heal-single-flight",
         "One healer works at a time.",
         "worker/test_healing.py::test_one_healer_works_at_a_time",
-        Change(HEALING, "SELECT pg_try_advisory_lock(%s)", "SELECT %s > 0"),
+        Change(HEALING, "_heal_everything() if is_alone else _heal_cancelling()", "_heal_everything()"),
     ),
     rule(
         "heal-cancelling-beside",
         "What a cancel left to be skipped does not wait for the next round when another healer is past it.",
         "worker/test_healing.py::test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job",
-        Change(HEALING, "        skipped = _skip_cancelling()\n        ended", "        skipped = 0\n        ended"),
+        Change(
+            HEALING,
+            "skipped = _skip_cancelling()\n    ended, errors = _end_jobs([",
+            "skipped = 0\n    ended, errors = _end_jobs([",
+        ),
     ),
     rule(
         "heal-each-job",
@@ -416,7 +421,7 @@ PROTECTIONS = [
         "run-control-apart",
         "Control work has its own queue, so that slow hosts never delay a cleanup.",
         "worker/test_worker.py::test_control_work_has_a_queue_of_its_own",
-        Change(ACTORS, 'CONTROL_QUEUE = "control"', 'CONTROL_QUEUE = "work"'),
+        Change(NAMES, 'CONTROL_QUEUE = "control"', 'CONTROL_QUEUE = "work"'),
     ),
     rule(
         "run-gives-back",
@@ -452,7 +457,7 @@ PROTECTIONS = [
         "control/test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
         Change(
             "jobs/control/removal_work.py",
-            'Job.objects.filter(pk=job_id)._raw_delete("default")',
+            "rows_delete(Job.objects.filter(pk=job_id))",
             "Job.objects.filter(pk=job_id).delete()",
         ),
     ),
@@ -460,7 +465,7 @@ PROTECTIONS = [
         "removal-by-chunks",
         "Items are deleted chunk by chunk, not one by one.",
         "control/test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
-        Change("jobs/control/removal_work.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
+        Change("jobs/control/removal_work.py", "ITEMS_PER_DELETE = 5000", "ITEMS_PER_DELETE = 1"),
     ),
     rule(
         "preview-in-one",
@@ -494,7 +499,7 @@ PROTECTIONS = [
         "rest-waits-for-the-end",
         "Whoever prefers to wait for a cancel is told how it ended.",
         "api/test_matrix_rest.py::test_whoever_waits_is_told_the_end",
-        Change("crawling/api/api_cancel.py", "seconds=preferred or 0)", "seconds=0)"),
+        Change("jobs/api/cancel.py", "seconds=preferred or 0)", "seconds=0)"),
     ),
     rule(
         "command-refusals-are-three",

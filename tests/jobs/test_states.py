@@ -116,7 +116,7 @@ def operate(operation: str, job: Job, claim: Claim) -> None:
         "settle_done": lambda: kinds.done(claim),
         "settle_failed": lambda: kinds.failed(claim, Reason.PARSE, detail="broken"),
         "settle_skip": lambda: kinds.skipped(claim, Reason.ROBOTS),
-        "settle_retry": lambda: kinds.retried(claim, Reason.TIMEOUT, detail="slow"),
+        "settle_retry": lambda: kinds.retryable(claim, Reason.TIMEOUT, detail="slow"),
     }
     if operation in outcomes:
         settle.outcomes_settle(job.pk, [outcomes[operation]()])

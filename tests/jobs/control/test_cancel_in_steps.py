@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from crawling.api import api_cancel
 from jobs import actors
+from jobs.api import cancel as cancel_api
 from jobs.control import end, removal, removal_work, retry
 from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict
@@ -40,7 +40,7 @@ def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_jo
     assert states(job) == {"skipped": 2, "pending": 5}
     assert sent.messages == [HEAL]
     assert claimed() == [], "a cancelled job is claimed from"
-    assert api_cancel.cancel_message(receipt) == (
+    assert cancel_api.cancel_message(receipt) == (
         "The job is being cancelled: 2 items were skipped, 0 in flight are being aborted, 5 more will be skipped."
     )
 
@@ -56,9 +56,9 @@ def test_whoever_waits_for_the_end_is_told_of_all_that_was_skipped(make_job: Mak
     job = make_job(7)
     receipt = job_cancel(job_id=job.pk)
     healing.heal()
-    read = api_cancel.cancel_read(receipt)
+    read = cancel_api.cancel_read(receipt)
     assert (read.status, read.skipped, read.pending) == ("cancelled", 7, 0)
-    assert api_cancel.cancel_message(read) == "The job is cancelled; 7 items were skipped."
+    assert cancel_api.cancel_message(read) == "The job is cancelled; 7 items were skipped."
 
 
 def test_a_cleanup_meanwhile_says_what_it_waits_for(make_job: MakeJob) -> None:

@@ -17,7 +17,7 @@ from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict
 from jobs.ledger import settle
 from jobs.models import Job, JobEvent, Project
-from jobs.registry import kinds
+from jobs.registry import kinds, owners
 from jobs.states import JobStatus
 from jobs.worker import healing, runner
 from tests.helpers.factories import Probe, claimed, lane_id, leases_run_out, states, status_of
@@ -135,7 +135,7 @@ def test_a_running_job_is_deleted_only_once_its_work_has_ended(make_job: MakeJob
     assert removal_work.removal_finish(job.pk)
     assert is_gone(job)
     deleted = JobEvent.objects.get(job_id=job.pk, action="deleted")
-    assert set(deleted.counts) == set(removal.KINDS)
+    assert set(deleted.counts) == set(owners.artifact_names())
 
 
 class Killed(BaseException):
@@ -179,7 +179,7 @@ def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
         vectors_caught_up()
         assert (points(job), len(all_ids(store))) == (rows, rows)
         return
-    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     with pytest.raises(removal_work.StillThere):  # applied once more only when no late write can come any more
         removal_work.removal_finish(job.pk)
     time_passes()

@@ -94,7 +94,7 @@ def test_what_breaks_anywhere_is_finished_by_repeating(
     expected = points()
     removal.job_delete(job_id=job.pk, cleanup=True)
     owner, name, how = BREAKS[where]
-    monkeypatch.setattr(removal_work, "CHUNK", 2)
+    monkeypatch.setattr(removal_work, "ARTIFACTS_PER_STEP", 2)
     error = Killed() if kill else RuntimeError("the disk is full")
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, tripped(getattr(owner, name), error, **how))
@@ -171,7 +171,7 @@ def test_points_that_others_made_of_the_pages_are_waited_for(project: Project, m
     Extraction.objects.update(data={"name": "changed"})
     dead = outbox.changes_claim(VectorChange.UPSERT, limit=10)  # a drainer that holds its change and never ends
     assert dead is not None
-    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     removal.job_cleanup(job_id=job.pk)
     with pytest.raises(StillThere, match="vectors still holds 1"):
         removal_work.removal_finish(job.pk)

@@ -18,7 +18,7 @@ from jobs.ledger.counts import items_count, pages_taken
 from jobs.ledger.items import ITEMS_PER_INSERT, items_add
 from jobs.models import KEY_MAX_CHARACTERS, Job, Lane, WorkItem
 from jobs.registry import kinds
-from jobs.registry.kinds import NewItem
+from jobs.registry.kinds import JobKey, NewItem
 from jobs.states import JobStatus, Reason
 from tests.helpers.factories import claimed, item, lane_id, states
 
@@ -178,7 +178,7 @@ def test_the_page_limit_counts_pages_in_hand_and_fetched_ones(make_job: MakeJob)
             kinds.skipped(first[2], Reason.ROBOTS),
         ],
     )
-    assert pages_taken(job.pk) == 1
+    assert pages_taken(JobKey(job.pk, job.project_id, job.kind)) == 1
     assert len(claimed(10)) == 3
     assert claimed(10) == []
 

@@ -179,7 +179,7 @@ def test_failures_are_tried_again_after_their_back_off(
     async def work(job: JobRef, claim: Claim) -> Outcome:
         tried.append(claim.key)
         if claim.attempts < 2:
-            return kinds.retried(claim, Reason.CONNECTION, detail="refused")
+            return kinds.retryable(claim, Reason.CONNECTION, detail="refused")
         return kinds.done(claim)
 
     probe.do = work

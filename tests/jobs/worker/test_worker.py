@@ -14,6 +14,7 @@ from jobs import actors
 from jobs.control.cancel import job_cancel
 from jobs.control.submit import job_submit
 from jobs.ledger import lanes
+from jobs.messages.names import CONTROL_QUEUE, WORK_QUEUE
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
@@ -118,8 +119,8 @@ def test_a_shutdown_before_the_slice_noticed_a_cancel_ends_the_job(
 def test_control_work_has_a_queue_of_its_own(broker: StubBroker) -> None:
     """So that slow hosts never delay a cleanup; and no actor is retried by the broker: the ledger does that."""
     queues = {name: actor.queue_name for name, actor in broker.actors.items()}
-    assert queues["run_slice"] == actors.WORK_QUEUE
-    assert actors.WORK_QUEUE not in {queue for name, queue in queues.items() if name != "run_slice"}
+    assert queues["run_slice"] == WORK_QUEUE
+    assert {queues["heal"], queues["finish_removal"]} == {CONTROL_QUEUE}
     assert {actor.options["max_retries"] for actor in broker.actors.values()} == {0}
     assert broker.actors["run_slice"].options["notify_shutdown"] is True
 
