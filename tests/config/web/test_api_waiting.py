@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 
-from config.operate.serving import WEB_THREADS, web_server
+from config.operate.serving import web_server
+from config.web.limits import WEB_THREADS
 from jobs.api import waiting
 from jobs.control.removal_work import removal_finish
 from jobs.models import Job
