@@ -23,7 +23,8 @@ from crawling.errors import (
     TooLarge,
     WrongContentType,
 )
-from crawling.web.failures import Limits, typed_errors
+from crawling.web.client_errors import typed_errors
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
 from crawling.web.inflate import ENCODINGS, InflateError, InflateOverflow, Inflater
 from crawling.web.statuses import NOT_MODIFIED, PARTIAL_CONTENT, raise_for_status

@@ -5,8 +5,8 @@ from urllib.parse import urljoin
 import aiohttp
 
 from crawling.errors import BadStatus, BadUrl
-from crawling.web.failures import Limits
 from crawling.web.fetch import fetch
+from crawling.web.fetch_limits import Limits
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.web.urls import canonical_url
 

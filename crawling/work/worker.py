@@ -19,8 +19,8 @@ from crawling.pages.content import read_page
 from crawling.sources import hosts
 from crawling.sources.known import KnownPage, page_stored, pages_known
 from crawling.sources.page_write import GoneWrite, Unchanged
-from crawling.web.failures import Limits
 from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
 from crawling.web.politeness import AskedToWait, Pace
 from crawling.web.robots import RobotsRules

@@ -11,7 +11,8 @@ from email.utils import format_datetime
 import pytest
 
 from crawling import errors
-from crawling.web.fetch import Limits, fetch, open_session
+from crawling.web.fetch import fetch, open_session
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
 from crawling.web.statuses import retry_after_seconds
 from jobs.states import Reason

@@ -7,7 +7,8 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from crawling.errors import BlockedAddress, ConnectionFailed, FetchError
-from crawling.web.fetch import Limits, fetch, open_session
+from crawling.web.fetch import fetch, open_session
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
 from crawling.web.urls import canonical_url
 from tests.helpers.web_server import Reply, redirect, serve

@@ -1,9 +1,8 @@
-"""The bounds of a fetch, and the client library's many exceptions told apart as our few."""
+"""The many exceptions of the HTTP client library, turned into the few of `crawling.errors`."""
 
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import aiohttp
 
@@ -17,26 +16,13 @@ from crawling.errors import (
     TimedOut,
     TlsFailed,
 )
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import REMEDY
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one fetch.
-
-    max_bytes: of the body, after decompression. total_seconds: from start to last byte.
-    connect_seconds: DNS, connection and TLS together. idle_seconds: without a single byte.
-    """
-
-    max_bytes: int = 10 * 1024 * 1024
-    total_seconds: float = 60.0
-    connect_seconds: float = 10.0
-    idle_seconds: float = 20.0
 
 
 @contextlib.contextmanager
 def typed_errors(host: str, limits: Limits) -> Iterator[None]:
-    """Turn whatever the client library raises while asking `host` into our own errors: it ends here."""
+    """Raise a FetchError in place of whatever the client library raises while asking `host`."""
     try:
         yield
     except FetchError:
