@@ -11,8 +11,6 @@ from crawling.web.domains import registrable_domain
 from crawling.web.patterns import PathPattern, patterns_compiled
 from crawling.web.urls import canonical_url, host_of
 
-__all__ = ["Admission", "Mode", "Scope", "canonical_url", "host_of"]
-
 MAX_DEPTH = 100
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crawling.web.scope import host_of
+from crawling.web.urls import host_of
 from jobs.registry.kinds import HOST_LANE, NewItem
 
 

@@ -23,7 +23,8 @@ class _Fetching:
     family = FAMILY
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
-        from crawling.work.worker import host_worker  # its parsers take a second to load; only workers need them
+        # Lazy: the parsers take more than a second to load, and only processes that fetch need them.
+        from crawling.work.worker import host_worker
 
         return host_worker(lane, database)
 

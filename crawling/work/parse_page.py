@@ -15,7 +15,8 @@ from crawling.sources import dependants
 from crawling.sources.dependants import PageText
 from crawling.sources.page_write import PageWrite
 from crawling.web.fetch import Fetched
-from crawling.web.scope import Admission, Scope, canonical_url, host_of
+from crawling.web.scope import Admission, Scope
+from crawling.web.urls import canonical_url, host_of
 from crawling.work.items import page_item, sitemap_item
 from jobs.registry.kinds import NewItem
 from jobs.worker.cpu import cancellation_check

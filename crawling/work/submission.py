@@ -11,7 +11,8 @@ from django.conf import settings
 
 from crawling.errors import BadUrl, BlockedAddress
 from crawling.web.guard import AddressGuard
-from crawling.web.scope import Mode, Scope, canonical_url
+from crawling.web.scope import Mode, Scope
+from crawling.web.urls import canonical_url
 from jobs.control import lifecycle
 from jobs.errors import Invalid
 from jobs.postgres.text import storable_text

@@ -25,8 +25,9 @@ from crawling.web.guard import AddressGuard
 from crawling.web.politeness import AskedToWait, Pace
 from crawling.web.robots import RobotsRules
 from crawling.web.robots_fetch import robots_fetch
-from crawling.web.scope import Scope, canonical_url
+from crawling.web.scope import Scope
 from crawling.web.sitemaps import parse_sitemap
+from crawling.web.urls import canonical_url
 from crawling.work import parse_page
 from crawling.work.items import page_item, sitemap_item
 from crawling.work.parse_page import Follow, Reading

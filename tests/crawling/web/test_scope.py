@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from crawling.errors import BadScope, BadUrl
 from crawling.web.domains import registrable_domain
 from crawling.web.patterns import PathPattern
-from crawling.web.scope import Admission, Scope, canonical_url, host_of
-from crawling.web.urls import _ALREADY_CANONICAL, _checked_parts, _network_location, _settled
+from crawling.web.scope import Admission, Scope
+from crawling.web.urls import (
+    _ALREADY_CANONICAL,
+    _checked_parts,
+    _network_location,
+    _settled,
+    canonical_url,
+    host_of,
+)
 
 
 @pytest.mark.parametrize(
