@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 
 from crawling.api.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
+from crawling.work.kind import Crawl, Scrape
 from crawling.work.progress import crawl_progress
 from crawling.work.submission import crawl_submit, scrape_submit
 from jobs.api.access import XApiKey, actor_fields
@@ -43,7 +44,7 @@ def start_crawl(
 @router.get("/crawl/{job_id}", auth=XApiKey("jobs.view_job"), response={200: CrawlOut, **problems(404)})
 def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
     """Return how a crawl stands."""
-    job = job_read(job_id, kind="crawl")
+    job = job_read(job_id, kind=Crawl.name)
     progress = crawl_progress(job)
     crawl = CrawlOut(
         job_id=job.pk,
@@ -89,7 +90,7 @@ def start_scrape(
 @router.get("/scrape/{job_id}", auth=XApiKey("jobs.view_job"), response={200: ScrapeOut, **problems(404)})
 def get_scrape(request: HttpRequest, job_id: UUID) -> Status[ScrapeOut]:
     """Return how a scrape stands."""
-    job = job_read(job_id, kind="scrape")
+    job = job_read(job_id, kind=Scrape.name)
     scrape = ScrapeOut(
         job_id=job.pk,
         status=JobStatus(job.status),

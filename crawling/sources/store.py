@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.sources import dependants
 from crawling.sources.page_write import GoneWrite, PageWrite, Unchanged
+from crawling.states import ItemOutcome, SourceStatus
 from jobs.models import WorkItem, new_id
 from jobs.postgres.text import storable, storable_text
 from jobs.registry.kinds import JobKey, Outcome
@@ -154,7 +155,12 @@ def _write_fields(job: JobKey, known: dict[str, Known], changed: dict[str, Known
     for url, page in pages.items():
         fields: dict[str, Any] = {name: _fitting(name, page.fields.get(name, "")) for name in _FIELDS}
         if url in changed:
-            fields |= {"job_id": job.id, "changed_at": Now(), "status": "ready", "extracted_version": None}
+            fields |= {
+                "job_id": job.id,
+                "changed_at": Now(),
+                "status": SourceStatus.READY.value,
+                "extracted_version": None,
+            }
         Source.objects.filter(pk=known[url].id).update(fetched_at=Now(), gone_at=None, **fields)
 
 
@@ -205,7 +211,7 @@ def _decided(
             result={**outcome.result, "duplicate_of": twins[write.url]},
         )
     if isinstance(write, PageWrite) and write.url in known and write.url not in changed:
-        return replace(outcome, outcome="unchanged")
+        return replace(outcome, outcome=ItemOutcome.UNCHANGED.value)
     if isinstance(write, Unchanged) and write.source_id not in kept:  # deleted meanwhile: fetch it as a new page
         return replace(outcome, state=ItemState.PENDING, outcome="", retry_after_seconds=0.0)
     return outcome

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from crawling.models import SourceHold
 from crawling.sources import store
-from crawling.work.items import page_item
+from crawling.work.items import page_item, robots_item
 from jobs.ledger import ledger
 from jobs.registry import kinds
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
@@ -67,11 +67,5 @@ class Scrape(_Fetching):
 
 
 def _robots_items(seeds: list[str]) -> list[NewItem]:
-    items = {}
-    for seed in seeds:
-        parts = urlsplit(seed)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        lane = page_item(seed, depth=0).lane
-        key = f"sitemap:{origin}/robots.txt"
-        items[key] = NewItem(key=key, lane=lane, rank=-2, data={"type": "robots", "origin": origin})
-    return list(items.values())
+    parts = [urlsplit(seed) for seed in seeds]
+    return [robots_item(origin) for origin in dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts)]

@@ -6,15 +6,14 @@ from uuid import UUID
 from django.db import connection
 
 from crawling.models import SourceHold
+from crawling.states import ItemOutcome
+from crawling.work.items import SITEMAP_KEY
 from jobs.models import Job
 from jobs.states import ItemState, Reason
 
-#: A URL whose reply pointed elsewhere; the page it led to is an item of its own.
-REDIRECTED = "redirected"
-
 _GROUPS = """
     SELECT state, reason, outcome, count(*) FROM jobs_workitem
-    WHERE job_id = %s AND NOT starts_with(key, 'sitemap:') GROUP BY state, reason, outcome
+    WHERE job_id = %s AND NOT starts_with(key, %s) GROUP BY state, reason, outcome
 """
 
 
@@ -38,11 +37,11 @@ def crawl_progress(job: Job) -> CrawlProgress:
     states: dict[str, int] = {}
     redirected = irrelevant = 0
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, [job.pk])
+        cursor.execute(_GROUPS, [job.pk, SITEMAP_KEY])
         for state, reason, outcome, number in cursor.fetchall():
             states[state] = states.get(state, 0) + number
-            redirected += number if outcome == REDIRECTED else 0
-            irrelevant += number if reason == Reason.IRRELEVANT.value else 0
+            redirected += number if outcome == ItemOutcome.REDIRECTED else 0
+            irrelevant += number if reason == Reason.IRRELEVANT else 0
     discovered = sum(states.values())
     completed = states.get(ItemState.DONE.value, 0) - redirected
     fetched = completed + states.get(ItemState.CLAIMED.value, 0) + states.get(ItemState.PENDING.value, 0)

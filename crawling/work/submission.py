@@ -13,6 +13,7 @@ from crawling.errors import BadUrl, BlockedAddress
 from crawling.web.guard import AddressGuard
 from crawling.web.scope import Mode, Scope
 from crawling.web.urls import canonical_url
+from crawling.work.kind import Crawl, Scrape
 from jobs.control import lifecycle
 from jobs.errors import Invalid
 from jobs.postgres.text import storable_text
@@ -64,7 +65,7 @@ def crawl_submit(
         "allowed_languages": sorted({_language(tag) for tag in options.allowed_languages} - {""}),
     }
     return lifecycle.job_submit(
-        kind="crawl",
+        kind=Crawl.name,
         project_id=project_id,
         payload=payload,
         label=seed,
@@ -94,7 +95,7 @@ def scrape_submit(
     }
     label = wanted[0] if len(wanted) == 1 else f"{wanted[0]} and {len(wanted) - 1} more"
     return lifecycle.job_submit(
-        kind="scrape", project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
+        kind=Scrape.name, project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
     )
 
 

@@ -14,11 +14,12 @@ from uuid import UUID
 import aiohttp
 from django.conf import settings
 
-from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
+from crawling.errors import ClientStatus, FetchError, Gone, Throttled, TimedOut, WrongContentType
 from crawling.pages.content import read_page
 from crawling.sources import hosts
 from crawling.sources.known import KnownPage, page_stored, pages_known
 from crawling.sources.page_write import GoneWrite, Unchanged
+from crawling.states import ItemOutcome, ItemType
 from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
@@ -27,16 +28,15 @@ from crawling.web.robots import RobotsRules
 from crawling.web.robots_fetch import robots_fetch
 from crawling.web.scope import Scope
 from crawling.web.sitemaps import parse_sitemap
-from crawling.web.urls import canonical_url
 from crawling.work import parse_page
-from crawling.work.items import page_item, sitemap_item
+from crawling.work.items import SITEMAP_KEY, sitemap_item
 from crawling.work.parse_page import Follow, Reading
+from crawling.work.redirect import page_redirected, sitemap_redirected
 from jobs.registry import kinds
 from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 from jobs.worker.cpu import on_cpu
 
-MAX_REDIRECTS = 10
 MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
 HAND_SECONDS = 60.0  # no more items are held than the host may be asked for in this time
 REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice starts after the pause
@@ -94,9 +94,9 @@ class HostWorker:
         """Return what became of the claim: a page, a sitemap, or the host's robots.txt."""
         try:
             match claim.data.get("type"):
-                case "robots":
+                case ItemType.ROBOTS:
                     return await self._robots_item(job, claim)
-                case "sitemap":
+                case ItemType.SITEMAP:
                     return await self._sitemap_item(job, claim)
                 case _:
                     return await self._page_item(job, claim)
@@ -116,7 +116,7 @@ class HostWorker:
         if fetched.not_modified and known is not None:
             return await self._unmodified(job, claim, known, follow)
         if fetched.location:
-            return self._redirected(claim, fetched, follow)
+            return page_redirected(claim, fetched, follow)
         read = await on_cpu(parse_page.reply_read, fetched, source_group=_group(job), follow=follow)
         return _page_outcome(job, claim, read)
 
@@ -139,27 +139,7 @@ class HostWorker:
                 result |= {"language": page.language}
                 return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=items)
         write = Unchanged(known.source_id, _group(job))
-        return kinds.done(claim, outcome="unchanged", result=result, new_items=items, write=write)
-
-    def _redirected(self, claim: Claim, fetched: Fetched, follow: Follow | None) -> Outcome:
-        """Give the target back to the ledger, where scope, robots, guard and dedupe look at it anew."""
-        assert fetched.location is not None
-        via = [*claim.data.get("via", []), claim.key]
-        scope = follow.scope if follow else None
-        try:
-            target = scope.canonical(fetched.location) if scope else canonical_url(fetched.location)
-        except BadUrl as error:
-            raise RedirectLoop(f"It redirects to something that is no web address: {error.detail}") from error
-        if target in via or len(via) > MAX_REDIRECTS:
-            raise RedirectLoop(f"Its redirects lead in a circle or never end: {' → '.join([*via[-3:], target])}.")
-        result: dict[str, Any] = {"http_status": fetched.status, "location": target}
-        depth = int(claim.data.get("depth", 0))
-        if follow is None:
-            items = [page_item(target, depth=depth, via=via)]
-        else:
-            items, outside = parse_page.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
-            result |= {"out_of_scope": outside} if outside else {}
-        return kinds.done(claim, outcome="redirected", result=result, new_items=items)
+        return kinds.done(claim, outcome=ItemOutcome.UNCHANGED.value, result=result, new_items=items, write=write)
 
     # Sitemaps and robots.txt
 
@@ -169,10 +149,10 @@ class HostWorker:
         named = [url for url in rules.sitemaps if url != own]
         items = [sitemap_item(url) for url in named]
         items.append(sitemap_item(own, **({} if own in rules.sitemaps else {"guess": True})))
-        return kinds.done(claim, outcome="sitemap", result={"sitemaps": len(named)}, new_items=items)
+        return kinds.done(claim, outcome=ItemOutcome.SITEMAP.value, result={"sitemaps": len(named)}, new_items=items)
 
     async def _sitemap_item(self, job: JobRef, claim: Claim) -> Outcome:
-        url = claim.key.removeprefix("sitemap:")
+        url = claim.key.removeprefix(SITEMAP_KEY)
         follow = self._follow(job, claim)
         if follow is None or not (await self._rules(url)).allowed(url):
             return kinds.skipped(claim, Reason.ROBOTS)
@@ -180,16 +160,20 @@ class HostWorker:
             fetched = await self._fetch(url, limits=SITEMAP_LIMITS, accept_types=SITEMAP_TYPES)
         except (Gone, ClientStatus):
             if claim.data.get("guess"):  # nobody promised one
-                return kinds.done(claim, outcome="sitemap", result={"urls": 0, "detail": "The host has no sitemap."})
+                return kinds.done(
+                    claim, outcome=ItemOutcome.SITEMAP.value, result={"urls": 0, "detail": "The host has no sitemap."}
+                )
             raise
         if fetched.location:
-            return _sitemap_moved(claim, url, fetched.location)
+            return sitemap_redirected(claim, url, fetched.location)
         sitemap = await on_cpu(parse_sitemap, fetched.body, url)
         pages, outside = await on_cpu(parse_page.urls_admitted, sitemap.urls, follow, depth=1)
         level = int(claim.data.get("level", 0))
         items = [*pages, *parse_page.sitemaps_admitted(sitemap.sitemaps, within=url, level=level)]
         result = {"urls": len(sitemap.urls), "sitemaps": len(sitemap.sitemaps), "is_broken": sitemap.is_broken}
-        return kinds.done(claim, outcome="sitemap", result={**result, "out_of_scope": outside}, new_items=items)
+        return kinds.done(
+            claim, outcome=ItemOutcome.SITEMAP.value, result={**result, "out_of_scope": outside}, new_items=items
+        )
 
     async def _rules(self, url: str) -> RobotsRules:
         """Return the host's rules. Raises: FetchError when its robots.txt cannot be had, so nothing may be fetched."""
@@ -255,14 +239,6 @@ class HostWorker:
             return kinds.skipped(claim, reason, result={"detail": error.detail})
         write = GoneWrite(claim.key) if isinstance(error, Gone) else None
         return kinds.failed(claim, reason, detail=error.detail, write=write, **facts)
-
-
-def _sitemap_moved(claim: Claim, url: str, location: str) -> Outcome:
-    """Give a sitemap's new address to the ledger, once: a second redirect is not followed."""
-    target = canonical_url(location)
-    data = {name: claim.data[name] for name in ("guess", "level") if name in claim.data}
-    items = [] if claim.data.get("via") else [sitemap_item(target, **data, via=[url])]
-    return kinds.done(claim, outcome="redirected", result={"location": target}, new_items=items)
 
 
 def _group(job: JobRef) -> str:

@@ -6,6 +6,7 @@ STORING = "crawling/sources/store.py"
 ARTIFACTS = "crawling/sources/owner.py"
 WORKER = "crawling/work/worker.py"
 KIND = "crawling/work/kind.py"
+REDIRECT = "crawling/work/redirect.py"
 READING = "crawling/work/parse_page.py"
 PACE = "crawling/web/politeness.py"
 LEDGER = "jobs/ledger/ledger.py"
@@ -145,7 +146,10 @@ PROTECTIONS = [
         "source-changed-is-stale",
         "Changed content is to be extracted again.",
         "sources/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
-        Change(STORING, ', "status": "ready", "extracted_version": None}', "}"),
+        Change(
+            STORING,
+            '                "status": SourceStatus.READY.value,\n                "extracted_version": None,\n',
+        ),
     ),
     rule(
         "source-text-storable",
@@ -180,9 +184,9 @@ PROTECTIONS = [
         "A redirect's target meets the scope again.",
         "web/test_redirects.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
         Change(
-            WORKER,
-            "        if follow is None:\n            items = [page_item(target",
-            "        if True:\n            items = [page_item(target",
+            REDIRECT,
+            "    if follow is None:\n        items = [page_item(target",
+            "    if True:\n        items = [page_item(target",
         ),
     ),
     rule(
