@@ -26,7 +26,7 @@ from crawling.errors import (
 from crawling.web.client_errors import typed_errors
 from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
-from crawling.web.inflate import ENCODINGS, InflateError, InflateOverflow, Inflater
+from crawling.web.inflate import ENCODINGS, InflateError, Inflater
 from crawling.web.statuses import NOT_MODIFIED, PARTIAL_CONTENT, raise_for_status
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -175,17 +175,15 @@ async def _body(response: aiohttp.ClientResponse, headers: Mapping[str, str], li
     """Return the decompressed body, stopping while it streams in as soon as it is too large."""
     inflater = _inflater(headers, limits)
     if (response.content_length or 0) > limits.max_bytes:
-        raise _too_large(limits)
+        raise TooLarge(max_bytes=limits.max_bytes)
     body = bytearray()
     try:
-        async for chunk in response.content.iter_any():
-            body += inflater.feed(chunk) if inflater else chunk
+        async for piece in response.content.iter_any():
+            body += inflater.feed(piece) if inflater else piece
             if len(body) > limits.max_bytes:
-                raise _too_large(limits)
+                raise TooLarge(max_bytes=limits.max_bytes)
         if inflater:
             inflater.close()
-    except InflateOverflow as error:
-        raise _too_large(limits) from error
     except InflateError as error:
         raise ConnectionFailed(f"The body cannot be decompressed: {error}.") from error
     return bytes(body)
@@ -198,10 +196,6 @@ def _inflater(headers: Mapping[str, str], limits: Limits) -> Inflater | None:
     if encoding not in ENCODINGS:
         raise WrongContentType(f"The reply is compressed as “{encoding[:50]}”, which was not asked for.")
     return Inflater(encoding, max_bytes=limits.max_bytes)
-
-
-def _too_large(limits: Limits) -> TooLarge:
-    return TooLarge(f"The body exceeds {limits.max_bytes:,} bytes after decompression.")
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

@@ -6,23 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from jobs.errors import QuarryError
+from crawling.errors import AskedToWait
 
 MAX_SLOW_DOWN_SECONDS = 60.0
 FIRST_SLOW_DOWN_SECONDS = 0.5
 FORGOTTEN_SECONDS = 0.05  # a slow-down below this is over
 BURST_SECONDS = 1.0  # refusals this close together answer requests that were already under way: one sign, not many
 PATIENCE_SECONDS = 30.0  # a request to a host that says "later" waits this long in hand, else in the ledger
-
-
-class AskedToWait(QuarryError):
-    """The host wants to be left alone for longer than a request is kept waiting."""
-
-    code = "asked_to_wait"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The host asked to be left alone for another {seconds:.0f} s.", seconds=seconds)
-        self.seconds = seconds
 
 
 class Pace:

@@ -14,7 +14,7 @@ from uuid import UUID
 import aiohttp
 from django.conf import settings
 
-from crawling.errors import ClientStatus, FetchError, Gone, Throttled, TimedOut, WrongContentType
+from crawling.errors import AskedToWait, ClientStatus, FetchError, Gone, Throttled, TimedOut, WrongContentType
 from crawling.pages.content import read_page
 from crawling.sources import hosts
 from crawling.sources.known import KnownPage, page_stored, pages_known
@@ -23,7 +23,7 @@ from crawling.states import ItemOutcome, ItemType
 from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
 from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
-from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules
 from crawling.web.robots_fetch import robots_fetch
 from crawling.web.scope import Scope
@@ -40,7 +40,7 @@ from jobs.worker.cpu import on_cpu
 MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
 HAND_SECONDS = 60.0  # no more items are held than the host may be asked for in this time
 REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice starts after the pause
-SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
+MAX_SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
 LIMITS = Limits()
 SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
 USER_AGENT = "Quarry/0.1 (self-hosted crawler)"
@@ -86,7 +86,7 @@ class HostWorker:
         """Remember which URLs the ledger now has, to spare it asking again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
-            if len(seen) < SEEN_URLS:
+            if len(seen) < MAX_SEEN_URLS:
                 for item in outcome.new_items:
                     seen[item.key] = min(item.rank, seen.get(item.key, item.rank))
 
@@ -233,7 +233,7 @@ class HostWorker:
         if isinstance(error, TimedOut):
             self.pace.overloaded()
             self._fit_hand()
-        if error.retryable:
+        if error.is_temporary:
             return kinds.retried(claim, reason, detail=error.detail, **facts)
         if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
             return kinds.skipped(claim, reason, result={"detail": error.detail})

@@ -99,7 +99,7 @@ def test_conditional_get():
 
 
 @pytest.mark.parametrize(
-    ("status", "expected", "reason", "retryable"),
+    ("status", "expected", "reason", "is_temporary"),
     [
         (404, errors.Gone, "gone", False),
         (410, errors.Gone, "gone", False),
@@ -112,9 +112,9 @@ def test_conditional_get():
         (999, errors.BadReply, "connection", False),
     ],
 )
-def test_statuses(status, expected, reason, retryable):
+def test_statuses(status, expected, reason, is_temporary):
     error = failure(Reply("sorry", status=status), expected)
-    assert (error.reason, error.retryable) == (reason, retryable)
+    assert (error.reason, error.is_temporary) == (reason, is_temporary)
 
 
 def test_retry_after():

@@ -32,7 +32,7 @@ CLOSED = AddressGuard()
 def test_addresses_that_are_refused(ip):
     with pytest.raises(BlockedAddress) as caught:
         CLOSED.check(ip)
-    assert caught.value.reason == "blocked_address" and not caught.value.retryable
+    assert caught.value.reason == "blocked_address" and not caught.value.is_temporary
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_an_address_that_refuses_is_not_reported_as_blocked():
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         with pytest.raises(ConnectionFailed) as caught:
             asyncio.run(attempt(url, guard=OPEN))
-    assert isinstance(caught.value, FetchError) and caught.value.retryable
+    assert isinstance(caught.value, FetchError) and caught.value.is_temporary

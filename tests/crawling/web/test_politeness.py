@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from crawling.errors import AskedToWait
 from crawling.models import Host
 from crawling.sources.hosts import HostMemory
 from crawling.web import politeness
-from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.work.worker import HostWorker
 from jobs.control import lifecycle
