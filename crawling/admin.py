@@ -21,7 +21,7 @@ from jobs.staff import cells
 from jobs.staff.tables import BigTableAdmin, ProjectFilter, QuarryAdmin
 
 TEXT_SHOWN_CHARACTERS = 20_000
-ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
+MAX_ORIGINAL_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
 
 
 @admin.register(Source)
@@ -185,7 +185,7 @@ class HostAdmin(QuarryAdmin):
 def _inflated(body: bytes) -> bytes:
     """Return the original bytes, read no further than any page may be long."""
     with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-        return stream.read(ORIGINAL_MAX_BYTES)
+        return stream.read(MAX_ORIGINAL_BYTES)
 
 
 def _download(content: bytes, name: str, content_type: str) -> HttpResponse:

@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import Field, field_validator
 
 from crawling.web.patterns import MAX_PATTERN_CHARACTERS, MAX_PATTERNS
-from crawling.work.submission import DEFAULT_DEPTH, DEFAULT_LIMIT, MAX_SCRAPED_URLS, CrawlOptions
+from crawling.work.submission import DEFAULT_DEPTH, DEFAULT_LIMIT, MAX_PAGES, MAX_SCRAPED_URLS, CrawlOptions
 from jobs.api.schemas import GroupName, Reply, RequestBody, TextOrNull
 from jobs.models import KEY_MAX_CHARACTERS
 from jobs.states import JobStatus
 
-MAX_PAGES = 1_000_000
-MAX_WORDS = 100
+MAX_LANGUAGES = 100
+MAX_FOCUS_TERMS = 100
 
 Url = Annotated[str, Field(max_length=KEY_MAX_CHARACTERS)]
 Pattern = Annotated[str, Field(max_length=MAX_PATTERN_CHARACTERS)]
@@ -39,10 +39,10 @@ class CrawlIn(RequestBody):
     ignore_query_parameters: bool | None = Field(None, description="None: false.")
     auto_extract: bool | None = Field(None, description="None: true.")
     prefer_english_only: bool | None = Field(None, description="Same as allowed_languages en, unless those are given.")
-    allowed_languages: Annotated[list[LanguageCode], Field(max_length=MAX_WORDS)] | None = None
+    allowed_languages: Annotated[list[LanguageCode], Field(max_length=MAX_LANGUAGES)] | None = None
     smart_crawl_enabled: bool | None = None
     relevance_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    focus_terms: Annotated[list[Word], Field(max_length=MAX_WORDS)] | None = None
+    focus_terms: Annotated[list[Word], Field(max_length=MAX_FOCUS_TERMS)] | None = None
 
     @property
     def options(self) -> CrawlOptions:

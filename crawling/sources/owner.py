@@ -45,7 +45,7 @@ class SourceOwner:
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many sources these jobs hold."""
-        return SourceHold.objects.filter(job_id__in=job_ids).count()
+        return SourceHold.objects.filter(job_id__any=job_ids).count()
 
 
 def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, Removed]:

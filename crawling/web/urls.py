@@ -55,7 +55,7 @@ def canonical_url(
     parts = _checked_parts(text)
     origin = f"{parts.scheme}://{_network_location(parts)}"
     raw = f"{origin}{parts.path or '/'}" + (f"?{parts.query}" if parts.query and not ignore_query else "")
-    canonical = _settled(raw)
+    canonical = _stable(raw)
     address, _, query = canonical.partition("?")
     kept = [pair for pair in query.split("&") if pair and not _is_dropped(pair, tuple(drop_parameters))]
     result = f"{address}?{'&'.join(kept)}" if kept else address
@@ -138,7 +138,7 @@ def _refuse(refusal: BadUrl) -> str:
     raise refusal
 
 
-def _settled(raw: str) -> str:
+def _stable(raw: str) -> str:
     """Return w3lib's canonical form, applied until it no longer changes."""
     try:
         # Bytes that were no UTF-8 arrive as lone surrogates (header values) and are escaped as the bytes

@@ -21,7 +21,7 @@ from jobs.postgres.text import storable_text
 MAX_SCRAPED_URLS = 10_000
 DEFAULT_DEPTH = 10
 DEFAULT_LIMIT = 10_000
-MAX_LIMIT = 10_000_000
+MAX_PAGES = 1_000_000
 MAX_GROUP_CHARACTERS = 200
 
 
@@ -53,8 +53,8 @@ def crawl_submit(
 ) -> UUID:
     """Start a crawl; return the job's id. Raises: Invalid (BadScope included), NotFound."""
     seed = url_checked(url)
-    if options.limit is not None and not 1 <= options.limit <= MAX_LIMIT:
-        raise Invalid(f"The limit must be 1 to {MAX_LIMIT:,} pages; leave it out for the default.")
+    if options.limit is not None and not 1 <= options.limit <= MAX_PAGES:
+        raise Invalid(f"The limit must be 1 to {MAX_PAGES:,} pages; leave it out for the default.")
     payload: dict[str, Any] = {
         "url": seed,
         "scope": _scope(seed, options).to_config(),

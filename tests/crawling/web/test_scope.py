@@ -12,7 +12,7 @@ from crawling.web.urls import (
     _ALREADY_CANONICAL,
     _checked_parts,
     _network_location,
-    _settled,
+    _stable,
     canonical_url,
     host_of,
 )
@@ -97,7 +97,7 @@ def test_canonical_url_is_idempotent_and_raises_only_bad_url(text):
 def test_the_shortcut_agrees_with_the_long_way(url):
     if _ALREADY_CANONICAL.fullmatch(url):
         parts = _checked_parts(url)
-        assert _settled(f"{parts.scheme}://{_network_location(parts)}{parts.path}") == url
+        assert _stable(f"{parts.scheme}://{_network_location(parts)}{parts.path}") == url
 
 
 def test_host_of_drops_the_schemes_own_port():
