@@ -48,14 +48,12 @@ def page_links(
     page: LexborHTMLParser | str | bytes,
     base_url: str,
     *,
-    skip_nofollow: bool = False,
     robots_header: str | None = None,
 ) -> Links:
     """Return the links of `page`, which was fetched from `base_url`; its `<base href>` is honoured. Never
     raises.
 
-    page: the parsed tree, or markup (bytes are taken for UTF-8). skip_nofollow: leave out links marked
-    rel=nofollow. robots_header: the value of X-Robots-Tag.
+    page: the parsed tree, or markup (bytes are taken for UTF-8). robots_header: the value of X-Robots-Tag.
     """
     tree = page if isinstance(page, LexborHTMLParser) else LexborHTMLParser(page)
     resolver = _Resolver(_base_of(tree, base_url))
@@ -71,8 +69,7 @@ def page_links(
             if url is None:
                 continue
             single.setdefault(role, url)
-            is_nofollow = "nofollow" in (attributes.get("rel") or "").lower().split()
-            if role != "canonical" and not (skip_nofollow and is_nofollow):
+            if role != "canonical":
                 hrefs[url] = None
     named = {role: single.get(role) for role in ("canonical", "next", "prev", "refresh")}
     return Links(tuple(hrefs), robots_meta=robots_meta(robots), **named)

@@ -6,7 +6,7 @@ to one address, and that one is checked here; so there is nothing to rebind betw
 
 import ipaddress
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +39,6 @@ class AddressGuard:
     CRAWL_ALLOW_NETWORKS)."""
 
     allow_networks: tuple[Network, ...] = ()
-
-    @classmethod
-    def from_texts(cls, networks: Iterable[str]) -> "AddressGuard":
-        """Return a guard that lets these networks through, such as "127.0.0.0/8". Raises: ValueError."""
-        return cls(tuple(ipaddress.ip_network(text.strip()) for text in networks if text.strip()))
 
     def check(self, ip: str | Address) -> None:
         """Do nothing when `ip` may be connected to. Raises: BlockedAddress."""

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from crawling.errors import BadUrl, BlockedAddress
+from crawling.errors import BadScope, BadUrl, BlockedAddress
 from crawling.web.guard import AddressGuard
-from crawling.web.scope import Mode, Scope
+from crawling.web.scope import Scope, ScopeMode
 from crawling.web.urls import canonical_url
 from crawling.work.kind import Crawl, Scrape
 from jobs.control import lifecycle
@@ -27,17 +27,18 @@ MAX_GROUP_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class CrawlOptions:
-    """How to crawl; the defaults suit a documentation site."""
+    """How to crawl; the defaults suit a documentation site. None stands for a question that was left open."""
 
     source_group: str = ""  #: empty: the host's name
     max_depth: int = DEFAULT_DEPTH
     limit: int | None = DEFAULT_LIMIT  #: pages at most; None: no limit
     include_paths: tuple[str, ...] = ()
     exclude_paths: tuple[str, ...] = ()
-    allow_backward_links: bool = True
-    allow_subdomains: bool = False
+    scope: ScopeMode | str | None = None  #: None: host, or subdomains if these are allowed
+    path_prefix: str = ""  #: for scope prefix; empty: the folder of the start URL
+    allow_backward_links: bool | None = None  #: False: stay below the folder of the start URL
+    allow_subdomains: bool | None = None
     ignore_query_parameters: bool = False
-    prefix: bool = False  #: stay below the folder of the start URL
     use_sitemaps: bool = True
     auto_extract: bool = True
     allowed_languages: tuple[str, ...] = ()
@@ -138,11 +139,33 @@ def _language(tag: str) -> str:
 def _scope(seed: str, options: CrawlOptions) -> Scope:
     config: dict[str, Any] = {
         "seeds": [seed],
-        "mode": Mode.SUBDOMAINS.value if options.allow_subdomains else Mode.HOST.value,
+        "mode": _mode(options),
+        "path_prefix": options.path_prefix.strip(),
         "include_patterns": list(options.include_paths),
         "exclude_patterns": list(options.exclude_paths),
         "max_depth": options.max_depth,
         "ignore_query_parameters": options.ignore_query_parameters,
-        "allow_backward_links": options.allow_backward_links and not options.prefix,
+        "allow_backward_links": options.allow_backward_links is not False,
     }
     return Scope.from_config(config)
+
+
+def _mode(options: CrawlOptions) -> str:
+    """Return the mode of the scope. Raises: BadScope when two options contradict each other."""
+    mode = options.scope or (ScopeMode.SUBDOMAINS if options.allow_subdomains else ScopeMode.HOST)
+    if mode in (ScopeMode.HOST, ScopeMode.PREFIX) and options.allow_subdomains:
+        raise BadScope(
+            f"Scope “{mode}” stays on the host of the start URL, so subdomains cannot be allowed as well; "
+            "leave one of the two out, or choose scope “subdomains” or “domain”."
+        )
+    if mode in (ScopeMode.SUBDOMAINS, ScopeMode.DOMAIN) and options.allow_subdomains is False:
+        raise BadScope(
+            f"Scope “{mode}” includes subdomains, so they cannot be ruled out as well; "
+            "leave one of the two out, or choose scope “host” or “prefix”."
+        )
+    if mode == ScopeMode.PREFIX and options.allow_backward_links:
+        raise BadScope(
+            "Scope “prefix” stays in one folder, so links that lead out of it cannot be allowed as well; "
+            "leave one of the two out, or choose another scope."
+        )
+    return str(mode)

@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_network
 
 import pytest
 
@@ -18,7 +19,7 @@ from crawling.web.statuses import retry_after_seconds
 from jobs.states import Reason
 from tests.helpers.web_server import Reply, bomb, conditional, redirect, serve, throttled, zipped
 
-GUARD = AddressGuard.from_texts(["127.0.0.0/8", "::1/128"])
+GUARD = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 QUICK = Limits(max_bytes=100_000, total_seconds=1.0, connect_seconds=1.0, idle_seconds=0.4)
 
 

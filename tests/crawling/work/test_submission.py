@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from crawling.errors import BadScope
 from crawling.web.scope import Scope
 from crawling.work.submission import MAX_SCRAPED_URLS, CrawlOptions, crawl_submit, scrape_submit
 from jobs.errors import Invalid, NotFound
@@ -40,10 +41,64 @@ def test_the_payload_says_everything_a_worker_needs(project: Project) -> None:
     assert job.events.get().actor == "eve"
 
 
-def test_a_prefix_keeps_to_the_folder(project: Project) -> None:
-    scope = Scope.from_config(submitted(project, prefix=True).payload["scope"])
-    assert scope.admit("http://h.test/docs/a", 1) == "in"
-    assert scope.admit("http://h.test/blog/", 1) == "outside_prefix"
+ADDRESSES = ("http://h.test/docs/a", "http://h.test/blog/", "http://sub.h.test/", "http://other.test/")
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "admitted"),
+    [
+        ("http://h.test/docs/", {}, "in in other_host other_host"),
+        ("http://h.test/docs/", {"scope": "host"}, "in in other_host other_host"),
+        ("http://h.test/docs/", {"scope": "subdomains"}, "in in in other_host"),
+        ("http://h.test/docs/", {"allow_subdomains": True}, "in in in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "subdomains"}, "other_host other_host in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "domain"}, "in in in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "domain", "allow_subdomains": True}, "in in in other_host"),
+        ("http://h.test/docs/", {"scope": "prefix"}, "in outside_prefix other_host other_host"),
+        ("http://h.test/", {"scope": "prefix", "path_prefix": "/blog/"}, "outside_prefix in other_host other_host"),
+        (
+            "http://h.test/docs/",
+            {"scope": "prefix", "allow_subdomains": False},
+            "in outside_prefix other_host other_host",
+        ),
+        ("http://h.test/docs/", {"allow_backward_links": False}, "in outside_prefix other_host other_host"),
+        (
+            "http://h.test/docs/",
+            {"scope": "prefix", "allow_backward_links": False},
+            "in outside_prefix other_host other_host",
+        ),
+        (
+            "http://h.test/docs/",
+            {"allow_subdomains": True, "allow_backward_links": False},
+            "in outside_prefix in other_host",
+        ),
+    ],
+)
+def test_each_scope_can_be_chosen(project: Project, url: str, options: dict[str, Any], admitted: str) -> None:
+    scope = Scope.from_config(submitted(project, url, **options).payload["scope"])
+    assert " ".join(scope.admit(address, 1) for address in ADDRESSES) == admitted
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scope": "galaxy"}, "The scope must be one of host, subdomains, domain, prefix, not “galaxy”."),
+        ({"scope": "host", "allow_subdomains": True}, "Scope “host” stays on the host of the start URL"),
+        ({"scope": "prefix", "allow_subdomains": True}, "Scope “prefix” stays on the host of the start URL"),
+        ({"scope": "subdomains", "allow_subdomains": False}, "Scope “subdomains” includes subdomains"),
+        ({"scope": "domain", "allow_subdomains": False}, "Scope “domain” includes subdomains"),
+        ({"scope": "prefix", "allow_backward_links": True}, "Scope “prefix” stays in one folder"),
+        ({"path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
+        ({"scope": "domain", "path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
+        ({"scope": "prefix", "path_prefix": "docs"}, "path_prefix must be a path that starts with “/”"),
+        ({"scope": "prefix", "path_prefix": "/a\nb"}, "path_prefix is not a usable path"),
+    ],
+)
+def test_a_scope_that_contradicts_itself_is_refused(project: Project, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadScope) as caught:
+        submitted(project, **options)
+    assert caught.value.detail.startswith(sentence)
+    assert not Job.objects.exists()
 
 
 def test_no_limit_is_none(project: Project) -> None:
