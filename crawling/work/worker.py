@@ -86,8 +86,8 @@ class HostWorker:
         """Remember which URLs the ledger now has, to spare it asking again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
-            if len(seen) < MAX_SEEN_URLS:
-                for item in outcome.new_items:
+            for item in outcome.new_items:
+                if item.key in seen or len(seen) < MAX_SEEN_URLS:
                     seen[item.key] = min(item.rank, seen.get(item.key, item.rank))
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:

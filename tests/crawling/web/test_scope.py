@@ -10,6 +10,7 @@ from crawling.web.patterns import PathPattern
 from crawling.web.scope import Admission, Scope
 from crawling.web.urls import (
     _ALREADY_CANONICAL,
+    MAX_URL_CHARACTERS,
     _checked_parts,
     _network_location,
     _stable,
@@ -60,6 +61,14 @@ def test_bad_urls_say_why(url):
         canonical_url(url)
     assert caught.value.detail.endswith(".")
     caught.value.detail.encode()  # fit for any store
+
+
+def test_an_address_is_as_long_as_it_may_be_and_no_longer():
+    longest = "http://example.com/" + "a" * (MAX_URL_CHARACTERS - len("http://example.com/"))
+    assert canonical_url(longest) == longest
+    for longer in (f"{longest}a", f"{longest}?a", longest + "a" * 4 * MAX_URL_CHARACTERS):
+        with pytest.raises(BadUrl, match="at most 2,000 are accepted"):
+            canonical_url(longer)
 
 
 def test_canonical_url_options():

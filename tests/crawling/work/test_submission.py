@@ -6,8 +6,15 @@ from uuid import uuid4
 import pytest
 
 from crawling.errors import BadScope
-from crawling.web.scope import Scope
-from crawling.work.submission import MAX_SCRAPED_URLS, CrawlOptions, crawl_submit, scrape_submit
+from crawling.web.scope import MAX_DEPTH, Scope
+from crawling.work.submission import (
+    MAX_GROUP_CHARACTERS,
+    MAX_PAGES,
+    MAX_SCRAPED_URLS,
+    CrawlOptions,
+    crawl_submit,
+    scrape_submit,
+)
 from jobs.errors import Invalid, NotFound
 from jobs.models import Job, Project, WorkItem
 
@@ -120,16 +127,21 @@ def test_what_is_no_address_is_refused_with_what_to_do(project: Project, url: st
     "options",
     [
         {"limit": 0},
-        {"limit": 10**12},
-        {"max_depth": 101},
+        {"limit": MAX_PAGES + 1},
+        {"max_depth": MAX_DEPTH + 1},
         {"include_paths": ("regex:(",)},
-        {"source_group": "g" * 201},
+        {"source_group": "g" * (MAX_GROUP_CHARACTERS + 1)},
     ],
 )
 def test_impossible_options_are_refused(project: Project, options: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         submitted(project, **options)
     assert not Job.objects.exists()
+
+
+def test_what_is_just_within_the_limits_is_accepted(project: Project) -> None:
+    job = submitted(project, limit=MAX_PAGES, max_depth=MAX_DEPTH, source_group="g" * MAX_GROUP_CHARACTERS)
+    assert (job.page_limit, job.payload["scope"]["max_depth"]) == (MAX_PAGES, MAX_DEPTH)
 
 
 def test_the_name_of_a_group_is_storable(project: Project) -> None:
