@@ -67,13 +67,13 @@ class TooLarge(FetchError):
 
 
 class WrongContentType(FetchError):
-    """The reply is of a type that is not read."""
+    """The reply is of a type that the crawler does not read."""
 
     code = "content_type"
 
 
 class BlockedAddress(FetchError, OSError):
-    """The address lies in a network that must not be reached.
+    """The address is in a network that crawls must not enter.
 
     It is an OSError because it is raised inside the connector, which passes on nothing else.
     """
@@ -135,13 +135,13 @@ class Throttled(BadStatus):
 
 
 class AskedToWait(QuarryError):
-    """The host asked to be left alone for longer than a request is kept waiting."""
+    """The host asked for a longer pause than a request is kept waiting for."""
 
     code = "asked_to_wait"
     is_temporary = True
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The host asked to be left alone for another {seconds:.0f} s.", seconds=seconds)
+        super().__init__(f"The host asked to wait for another {seconds:.0f} s.", seconds=seconds)
         self.seconds = seconds
 
 

@@ -8,7 +8,7 @@ from jobs.models import KEY_MAX_CHARACTERS, Job, Project, new_id
 
 
 class Host(models.Model):
-    """What is remembered of a host: its robots.txt and how gently it wants to be treated."""
+    """What is remembered of a host: its robots.txt and how fast it may be asked."""
 
     netloc = models.CharField(max_length=255, unique=True)
     robots_status = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -80,7 +80,7 @@ class Source(models.Model):
 
 
 class SourceContent(models.Model):
-    """The bulky part of a source, apart so that listing and deleting never load it."""
+    """The large part of a source, in a table of its own so that lists and deletions never load it."""
 
     source = models.OneToOneField(Source, on_delete=models.PROTECT, primary_key=True, related_name="content")
     body = models.BinaryField(help_text="The original bytes, gzip-compressed, never altered.")

@@ -76,7 +76,7 @@ def page_links(
 
 
 def robots_meta(values: list[str]) -> RobotsMeta:
-    """Return what meta contents and X-Robots-Tag values ask of us, leaving out what other robots are told."""
+    """Return what meta contents and X-Robots-Tag values ask of us; directives for other robots do not count."""
     words: set[str] = set()
     for value in values:
         is_for_us = True
@@ -131,7 +131,7 @@ class _Resolver:
         self._folder = f"{self._origin}{path.rpartition('/')[0]}/"
 
     def absolute(self, href: str) -> str | None:
-        """Return `href` as an absolute URL without fragment; None when it is no link to a web page."""
+        """Return `href` as an absolute URL without fragment; None if it is not a link to a web page."""
         href = href.partition("#")[0]
         if href not in self._known:
             self._known[href] = self._absolute(href.translate(_IGNORED_INSIDE).strip())

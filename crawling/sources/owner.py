@@ -1,4 +1,4 @@
-"""Sources as artifacts of crawls and scrapes: held by the jobs that fetched them, removed with the last hold."""
+"""Sources as artifacts: held by the crawls and scrapes that fetched them, removed when none holds them any more."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -41,7 +41,7 @@ class SourceOwner:
         return len(locked)
 
     def work_off(self, job_ids: Sequence[UUID]) -> None:
-        """Nothing was queued: the rows are gone."""
+        """Do nothing: the rows are deleted at once, nothing is queued."""
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many sources these jobs hold."""

@@ -35,7 +35,7 @@ class LockedSource:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What the outcomes of a batch ask for: pages by URL, sources said to be unmodified, URLs said to be gone."""
+    """What the outcomes of a batch ask for: pages by URL, sources reported as unmodified, URLs reported as gone."""
 
     pages: dict[str, PageWrite]
     unmodified: frozenset[UUID]
@@ -43,7 +43,7 @@ class Writes:
 
 
 def pages_store(job: JobKey, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Write the pages of these outcomes; return the outcomes with `unchanged` and `duplicate` decided."""
+    """Write the pages of these outcomes; return the outcomes, now saying which pages are unchanged or duplicates."""
     asked = [outcome.write for outcome in outcomes]
     said_unchanged = [write for write in asked if isinstance(write, Unchanged)]
     unmodified = frozenset(write.source_id for write in said_unchanged)
@@ -176,7 +176,7 @@ def _fitting(name: str, value: Any) -> Any:
 
 
 def _confirm(source_ids: Collection[UUID], source_group: str) -> None:
-    """Note that the host called these sources unmodified; they join the job's group as a fetched page would."""
+    """Note that the host reported these sources as unmodified; like fetched pages, they move to the job's group."""
     if not source_ids:
         return
     changes: dict[str, Any] = {"source_group": _fitting("source_group", source_group)} if source_group else {}

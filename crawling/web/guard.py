@@ -35,7 +35,7 @@ _REFUSED: tuple[Network, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class AddressGuard:
-    """Decides which addresses may be reached: public ones, and `allow_networks` (from
+    """Decides which addresses may be connected to: public ones, and those in `allow_networks` (the setting
     CRAWL_ALLOW_NETWORKS)."""
 
     allow_networks: tuple[Network, ...] = ()
@@ -49,8 +49,8 @@ class AddressGuard:
         for candidate in _with_embedded(address):
             if _is_refused(candidate) and not self._is_allowed(candidate):
                 raise BlockedAddress(
-                    f"{address} lies in a private or reserved network, which crawls do not reach. "
-                    f"If it is meant, {REMEDY}.",
+                    f"{address} is in a private or reserved network, which crawls do not enter. "
+                    f"If that is intended, {REMEDY}.",
                     address=str(address),
                 )
 
@@ -65,7 +65,7 @@ class AddressGuard:
 
 
 def _with_embedded(address: Address) -> Iterator[Address]:
-    """Yield the addresses that a packet to `address` may end up at: every one of them must be fit."""
+    """Yield the addresses that a packet to `address` may end up at: every one of them must be allowed."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
         return

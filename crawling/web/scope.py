@@ -167,7 +167,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise BadScope(f"{name} must be a list of strings.")
     if not all(isinstance(text, str) for text in value):
-        raise BadScope(f"{name} must be a list of strings; it holds something else.")
+        raise BadScope(f"{name} must be a list of strings; it contains something else.")
     return tuple(value)
 
 

@@ -1,4 +1,4 @@
-"""One spelling per page: canonical URLs, and the host under which politeness is counted."""
+"""Canonical URLs, so that a page has one spelling, and the host of a URL."""
 
 import ipaddress
 import re
@@ -95,7 +95,7 @@ def _checked_parts(text: str) -> SplitResult:
     if user is not None or "@" in parts.netloc:
         raise BadUrl("The address contains a user name or password; give it without them.")
     if not parts.hostname:
-        raise BadUrl(f"“{shown}” names no host; write it as https://host/path.")
+        raise BadUrl(f"“{shown}” has no host name; write it as https://host/path.")
     return parts
 
 

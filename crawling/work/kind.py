@@ -18,7 +18,7 @@ FAMILY = "host"
 
 
 class _Fetching:
-    """What crawl and scrape share: hosts as lanes, pages as results."""
+    """What crawl and scrape have in common: lanes are hosts, results are pages."""
 
     family = FAMILY
 
@@ -40,16 +40,16 @@ class _Fetching:
         return facts
 
     def chain(self, parent: JobRef) -> None:
-        """Fetching never follows from another job."""
+        """Do nothing: a crawl or scrape never follows another job."""
 
 
 class Crawl(_Fetching):
-    """Starts from one URL and follows what its scope admits."""
+    """Starts from one URL and follows links within its scope."""
 
     name = "crawl"
 
     def populate(self, job: JobRef) -> None:
-        """Add the seeds, and the host's robots.txt as the place where sitemaps are named."""
+        """Add the seeds, and robots.txt of their hosts, which names the sitemaps."""
         items = [page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
         if job.payload.get("use_sitemaps", True):
             items = [*_robots_items(job.payload["scope"]["seeds"]), *items]

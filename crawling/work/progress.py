@@ -1,4 +1,4 @@
-"""How crawls stand: counts over the ledger, robots.txt and sitemaps left out."""
+"""How far a crawl is: counts over the items of the ledger that are pages."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,7 +19,9 @@ _GROUPS = """
 
 @dataclass(frozen=True, slots=True)
 class CrawlProgress:
-    """pages_total: done, claimed and pending pages, at most the job's limit, and failed ones.
+    """Numbers of pages and sources of one crawl.
+
+    pages_total: done, claimed and pending pages, at most the job's limit, and failed ones.
 
     pages_completed: done ones. urls_discovered: every URL in scope. urls_relevant: less the irrelevant.
     sources: what the job holds.
@@ -57,5 +59,5 @@ def crawl_progress(job: Job) -> CrawlProgress:
 
 
 def sources_held(job_id: UUID) -> int:
-    """Return how many sources a job holds, and a cleanup of it would go through."""
+    """Return how many sources a job holds, which is how many its cleanup would go through."""
     return SourceHold.objects.filter(job_id=job_id).count()

@@ -1,4 +1,4 @@
-"""Starting crawls and scrapes: every input checked first, with a sentence for whoever made it."""
+"""Starting crawls and scrapes: every input is checked first and refused with a sentence if it is wrong."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ MAX_GROUP_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class CrawlOptions:
-    """How to crawl; the defaults suit a documentation site. None stands for a question that was left open."""
+    """How to crawl; the defaults suit a documentation site. None: not asked for."""
 
     source_group: str = ""  #: empty: the host's name
     max_depth: int = DEFAULT_DEPTH
@@ -55,7 +55,7 @@ def crawl_submit(
     """Start a crawl; return the job's id. Raises: Invalid (BadScope included), NotFound."""
     seed = url_checked(url)
     if options.limit is not None and not 1 <= options.limit <= MAX_PAGES:
-        raise Invalid(f"The limit must be 1 to {MAX_PAGES:,} pages; leave it out for the default.")
+        raise Invalid(f"The limit must be between 1 and {MAX_PAGES:,} pages; leave it out for the default.")
     payload: dict[str, Any] = {
         "url": seed,
         "scope": _scope(seed, options).to_config(),
@@ -87,7 +87,7 @@ def scrape_submit(
 ) -> UUID:
     """Start fetching exactly these URLs; return the job's id. Raises: Invalid, NotFound."""
     if not 1 <= len(urls) <= MAX_SCRAPED_URLS:
-        raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs; these are {len(urls):,}. Split longer lists.")
+        raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs, not {len(urls):,}; split a longer list.")
     wanted = list(dict.fromkeys(url_checked(url) for url in urls))
     payload = {
         "urls": wanted,
@@ -112,7 +112,7 @@ def url_checked(url: str) -> str:
 
 
 def _check_literal(host: str) -> None:
-    """Refuse an address that no fetch could reach; a name is looked up when it is fetched. Raises: Invalid."""
+    """Refuse an IP address that no fetch may connect to; names are only looked up when fetched. Raises: Invalid."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

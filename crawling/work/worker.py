@@ -1,4 +1,4 @@
-"""Fetching the items of one host: robots, pace, request, reading, and what becomes of each.
+"""Fetching the items of one host: robots.txt, pace, request, parsing, and the outcome of each.
 
 One worker serves all jobs of its lane, so politeness towards the host holds across jobs.
 """
@@ -37,10 +37,10 @@ from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 from jobs.worker.cpu import on_cpu
 
-MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
-HAND_SECONDS = 60.0  # no more items are held than the host may be asked for in this time
+MAX_CRAWL_DELAY_SECONDS = 60.0  # instead of a longer one: else one page would hold a lane for hours
+HAND_SECONDS = 60.0  # no more items are held than the host may be asked for within this time
 REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice starts after the pause
-MAX_SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
+MAX_SEEN_URLS = 200_000  # per job and slice; beyond that, only the index of the ledger finds duplicates
 LIMITS = Limits()
 SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
 USER_AGENT = "Quarry/0.1 (self-hosted crawler)"
@@ -74,7 +74,7 @@ class HostWorker:
         self._follows: dict[UUID, Scope | None] = {}
 
     async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
-        """Look up what earlier jobs know of these pages."""
+        """Look up what earlier jobs stored of these pages."""
         if job.id not in self._follows:
             config = job.payload.get("scope")
             self._follows[job.id] = Scope.from_config(config) if config else None
@@ -83,7 +83,7 @@ class HostWorker:
         self._known.update({(job.project_id, url): page for url, page in known.items()})
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Remember which URLs the ledger now has, to spare it asking again."""
+        """Remember which URLs the ledger now has, so that they are not sent to it again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
             for item in outcome.new_items:
@@ -159,7 +159,7 @@ class HostWorker:
         try:
             fetched = await self._fetch(url, limits=SITEMAP_LIMITS, accept_types=SITEMAP_TYPES)
         except (Gone, ClientStatus):
-            if claim.data.get("guess"):  # nobody promised one
+            if claim.data.get("guess"):  # a guessed location; a 404 is normal
                 return kinds.done(
                     claim, outcome=ItemOutcome.SITEMAP.value, result={"urls": 0, "detail": "The host has no sitemap."}
                 )
@@ -176,7 +176,7 @@ class HostWorker:
         )
 
     async def _rules(self, url: str) -> RobotsRules:
-        """Return the host's rules. Raises: FetchError when its robots.txt cannot be had, so nothing may be fetched."""
+        """Return the host's rules. Raises: FetchError if robots.txt cannot be fetched; then no page may be."""
         async with self._robots_lock:
             if self.robots is None:
                 async with self.pace.turn():
@@ -187,7 +187,7 @@ class HostWorker:
         return self.robots
 
     def _heed(self, rules: RobotsRules) -> None:
-        """Take over the pause that the host asks for."""
+        """Keep to the pause that the rules ask for."""
         asked_for = min(rules.crawl_delay_seconds or 0.0, MAX_CRAWL_DELAY_SECONDS)
         self.pace.delay_seconds = max(self.pace.delay_seconds, asked_for)
         self._fit_hand()
@@ -235,7 +235,7 @@ class HostWorker:
             self._fit_hand()
         if error.is_temporary:
             return kinds.retried(claim, reason, detail=error.detail, **facts)
-        if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
+        if isinstance(error, WrongContentType):  # nothing is wrong with it; it just is not a page
             return kinds.skipped(claim, reason, result={"detail": error.detail})
         write = GoneWrite(claim.key) if isinstance(error, Gone) else None
         return kinds.failed(claim, reason, detail=error.detail, write=write, **facts)

@@ -121,7 +121,7 @@ def test_what_has_no_effect_is_named(crawl):
         ({"limit": 0}, "limit must be greater than or equal to 1."),
         ({"limit": 10**9}, "limit must be less than or equal to 1000000."),
         ({"include_paths": "/docs"}, "include_paths must be a valid list."),
-        ({"include_paths": ["["]}, "is no valid regular expression"),
+        ({"include_paths": ["["]}, "is not a valid regular expression"),
         ({"include_paths": ["/a"] * 101}, "include_paths must have at most 100 items"),
         ({"scope": "galaxy"}, "scope must be 'host', 'subdomains', 'domain' or 'prefix'."),
         ({"scope": "host", "allow_subdomains": True}, "Scope “host” stays on the host of the start URL"),
