@@ -1,4 +1,4 @@
-"""Sources as artifacts of crawls and scrapes: held by the jobs that fetched them, removed with the last hold."""
+"""Sources as artifacts: held by the crawls and scrapes that fetched them, removed when none holds them any more."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -46,7 +46,7 @@ class SourceOwner(ArtifactOwner):
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many sources these jobs hold."""
-        return SourceHold.objects.filter(job_id__in=job_ids).count()
+        return SourceHold.objects.filter(job_id__any=job_ids).count()
 
 
 def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, Removed]:

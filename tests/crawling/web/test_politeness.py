@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from crawling.errors import AskedToWait
 from crawling.models import Host
 from crawling.sources.hosts import HostMemory
 from crawling.web import politeness
-from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.work.worker import HostWorker
 from jobs.control.cancel import job_cancel
@@ -249,10 +250,10 @@ def test_a_later_heard_while_others_wait_holds_for_them() -> None:
 
 def test_nobody_waits_in_hand_for_long() -> None:
     pace = Pace(delay_seconds=0.0, concurrency=1)
-    pace.overloaded(retry_after_seconds=politeness.PATIENCE_SECONDS + 60)
+    pace.overloaded(retry_after_seconds=politeness.MAX_WAIT_SECONDS + 60)
     with pytest.raises(AskedToWait) as caught:
         started(pace, 1)
-    assert caught.value.seconds > politeness.PATIENCE_SECONDS
+    assert caught.value.seconds > politeness.MAX_WAIT_SECONDS
 
 
 def test_slowing_down_and_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
