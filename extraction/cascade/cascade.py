@@ -14,7 +14,7 @@ from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, verify
 from extraction.schema.model import ExtractionSchema, FieldGroup
-from extraction.values.typed import Value, checked
+from extraction.values.parse import Value, checked
 from jobs.worker.cpu import cancellation_check
 
 log = logging.getLogger(__name__)

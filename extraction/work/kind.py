@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from crawling.models import Source
 from extraction.models import Extraction
 from extraction.schema.projects import schema_current
-from extraction.vectors.vector_work import drain_wake
-from extraction.work.writes import ExtractionWrite
+from extraction.vectors.chore import drain_wake
+from extraction.work.store import ExtractionWrite
 from jobs.control import lifecycle
 from jobs.ledger import ledger
 from jobs.models import Job, Project

@@ -16,7 +16,7 @@ from extraction.cascade.product.markup import ProductMarkup
 from extraction.evidence.page import PageInput
 from extraction.models import SchemaVersion
 from extraction.schema.model import ExtractionSchema
-from extraction.work.writes import ExtractionWrite
+from extraction.work.store import ExtractionWrite
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
 from jobs.states import Reason

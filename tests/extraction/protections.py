@@ -6,15 +6,15 @@ What the triggers protect is not listed: they live in a migration, and these run
 from tests.prove import Change, Protection
 
 KIND = "extraction/work/kind.py"
-PASSAGES = "extraction/passages/rows.py"
+PASSAGES = "extraction/owners/source_dependant.py"
 OUTBOX = "extraction/vectors/outbox.py"
-ENDS = "extraction/vectors/outbox_ends.py"
+ENDS = "extraction/vectors/outbox_statements.py"
 APPLYING = "extraction/vectors/apply.py"
 DRAIN = "extraction/vectors/drain.py"
 HYDRATION = "extraction/search/rows.py"
 AUDIT = "extraction/audit/compare.py"
 AUDIT_STATE = "extraction/audit/state.py"
-AUDIT_WORK = "extraction/audit/work.py"
+AUDIT_WORK = "extraction/audit/chore.py"
 AUDIT_SLICES = "extraction/audit/slices.py"
 
 
@@ -27,19 +27,19 @@ PROTECTIONS = [
     rule(
         "extract-rechecks-hash",
         "Extraction settles re-check the content hash: what changed meanwhile is written from no old text.",
-        "work/test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "work/test_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(KIND, "if hashes.get(write.source_id) == write.content_hash]", "if write.source_id in hashes]"),
     ),
     rule(
         "extract-pending-again",
         "A source that changed meanwhile is pending again, and then read from the new text.",
-        "work/test_extract_races.py::test_a_page_that_changes_meanwhile_is_read_again",
+        "work/test_races.py::test_a_page_that_changes_meanwhile_is_read_again",
         Change(KIND, "    if hashes[write.source_id] != write.content_hash:", "    if False:"),
     ),
     rule(
         "extract-locks-source",
         "Extraction settles lock their source before they look at its hash.",
-        "work/test_extract_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
+        "work/test_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(
             KIND,
             "Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids)",
@@ -49,7 +49,7 @@ PROTECTIONS = [
     rule(
         "extract-source-gone",
         "Extract items of a vanished source become skipped(source_gone).",
-        "work/test_extract_races.py::test_a_source_that_vanishes_meanwhile_is_skipped",
+        "work/test_races.py::test_a_source_that_vanishes_meanwhile_is_skipped",
         Change(
             KIND,
             "        return outcome.turned(ItemState.SKIPPED, Reason.SOURCE_GONE.value)\n",
@@ -68,7 +68,7 @@ PROTECTIONS = [
     rule(
         "extract-replaces",
         "Two extractions of one source never leave both results.",
-        "work/test_extract_races.py::test_two_extractions_of_one_source_at_once",
+        "work/test_races.py::test_two_extractions_of_one_source_at_once",
         Change(
             KIND,
             "        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()\n",
@@ -91,7 +91,7 @@ PROTECTIONS = [
     rule(
         "extract-culprit-alone",
         "A result that PostgreSQL refuses fails alone.",
-        "work/test_extract_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
+        "work/test_kind.py::test_a_result_that_cannot_be_stored_fails_alone",
         Change(
             "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
@@ -101,13 +101,13 @@ PROTECTIONS = [
     rule(
         "extract-nul",
         "Values found are stripped of NUL.",
-        "work/test_extract_kind.py::test_nothing_unstorable_is_written",
+        "work/test_kind.py::test_nothing_unstorable_is_written",
         Change(KIND, "data=storable(result.data)", "data=result.data"),
     ),
     rule(
         "passage-nul",
         "Passages are cut from text that is stripped of NUL.",
-        "passages/test_passages.py::test_nothing_unstorable_reaches_a_passage",
+        "owners/test_source_dependant.py::test_nothing_unstorable_reaches_a_passage",
         Change(PASSAGES, "chunk_markdown(storable_text(page.text)", "chunk_markdown(page.text"),
     ),
     rule(
@@ -211,19 +211,19 @@ PROTECTIONS = [
     rule(
         "vector-truncate-audited",
         "TRUNCATE queues an audit, which the next drain serves.",
-        "audit/test_audit.py::test_truncate_is_served_by_the_next_drain",
+        "audit/test_compare.py::test_truncate_is_served_by_the_next_drain",
         Change(DRAIN, "        compare.requests_serve()\n", "        pass\n"),
     ),
     rule(
         "audit-looks-twice",
         "What differs must do so twice before it counts.",
-        "audit/test_audit_work.py::test_a_fault_must_show_twice",
+        "audit/test_slices.py::test_a_fault_must_show_twice",
         Change(AUDIT, "for _ in range(LOOKS):", "for _ in range(1):"),
     ),
     rule(
         "audit-lag-is-no-fault",
         "A point whose row's delete waits in the outbox is lag.",
-        "audit/test_audit.py::test_lag_is_not_a_fault",
+        "audit/test_compare.py::test_lag_is_not_a_fault",
         Change(
             AUDIT, "sorted(set(ids) - _existing_rows(ids) - _waiting(ids))", "sorted(set(ids) - _existing_rows(ids))"
         ),
@@ -236,25 +236,25 @@ PROTECTIONS = [
     rule(
         "audit-one-at-a-time",
         "Two background audits never run at once.",
-        "audit/test_audit_work.py::test_one_at_a_time",
+        "audit/test_slices.py::test_one_at_a_time",
         Change(AUDIT_SLICES, "if not is_alone or not hours:", "if not hours:"),
     ),
     rule(
         "audit-goes-on",
         "A slice goes on where the last one ended.",
-        "audit/test_audit_work.py::test_a_slice_goes_on_where_the_last_one_ended",
+        "audit/test_slices.py::test_a_slice_goes_on_where_the_last_one_ended",
         Change(AUDIT_SLICES, "    return state.run_save(run, progress) and", "    return"),
     ),
     rule(
         "audit-ends-between-pages",
         "A worker that shuts down ends after the page under way.",
-        "audit/test_audit_work.py::test_a_shut_down_worker_ends_after_its_page",
+        "audit/test_slices.py::test_a_shut_down_worker_ends_after_its_page",
         Change(AUDIT_SLICES, "        stopping.set()\n        thread.join()\n", "        pass\n"),
     ),
     rule(
         "audit-overtaken",
         "What a background audit found does not replace what a whole one found meanwhile.",
-        "audit/test_audit_work.py::test_a_whole_audit_meanwhile_makes_the_one_under_way_needless",
+        "audit/test_slices.py::test_a_whole_audit_meanwhile_makes_the_one_under_way_needless",
         Change(
             AUDIT_STATE,
             "return bool(_the_row().filter(begun_at=run.begun_at).update(**_result(progress)))",
@@ -264,44 +264,44 @@ PROTECTIONS = [
     rule(
         "audit-of-one-replica",
         "What was compared with another embedder's collection does not count.",
-        "audit/test_audit_work.py::test_another_embedder_makes_it_begin_anew",
+        "audit/test_slices.py::test_another_embedder_makes_it_begin_anew",
         Change(AUDIT_STATE, " OR progress ->> 'replica' IS DISTINCT FROM %(replica)s)", ")"),
         Change(AUDIT_STATE, "_the_row().filter(begun_at__isnull=False, progress__replica=replica)", "_the_row()"),
     ),
     rule(
         "audit-after-unclean-end",
         "A host of the workers that died makes an audit due.",
-        "audit/test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        "audit/test_slices.py::test_an_unclean_end_makes_one_due_at_once",
         Change(AUDIT_WORK, "        if state.host_opened():\n", "        if False:\n"),
     ),
     rule(
         "audit-clean-end",
         "A host that ends in good order makes none due.",
-        "audit/test_audit_work.py::test_an_unclean_end_makes_one_due_at_once",
+        "audit/test_slices.py::test_an_unclean_end_makes_one_due_at_once",
         Change(AUDIT_WORK, "        state.host_closed()\n", "        pass\n"),
     ),
     rule(
         "audit-woken-once",
         "A slice is sent again only when its message seems lost.",
-        "audit/test_audit_work.py::test_a_wake_up_is_repeated_only_when_it_seems_lost",
+        "audit/test_slices.py::test_a_wake_up_is_repeated_only_when_it_seems_lost",
         Change(AUDIT_STATE, "(woken_at IS NULL OR woken_at < ", "(true OR woken_at < "),
     ),
     rule(
         "audit-outage-noted",
         "An audit that meets an outage says so, and is not taken for a complete one.",
-        "audit/test_audit_work.py::test_an_outage_is_noted_and_waited_for",
+        "audit/test_slices.py::test_an_outage_is_noted_and_waited_for",
         Change(AUDIT_SLICES, "            state.attempt_interrupted(error.detail)\n"),
     ),
     rule(
         "audit-fixed-is-lag",
         "What an audit queued for repair is not counted as differing any more.",
-        "audit/test_audit_work.py::test_what_is_found_is_kept_and_not_repaired",
+        "audit/test_slices.py::test_what_is_found_is_kept_and_not_repaired",
         Change(AUDIT_STATE, "is_fixed = progress.fixed > 0", "is_fixed = False"),
     ),
     rule(
         "audit-host-stops",
         "A host that cannot note its end still gives the lock back.",
-        "audit/test_audit_work.py::test_a_host_that_loses_the_database_still_stops",
+        "audit/test_slices.py::test_a_host_that_loses_the_database_still_stops",
         Change(
             "jobs/worker/host.py",
             "        except Error:\n            # PostgreSQL went first.",

@@ -11,7 +11,7 @@ from extraction.cascade.cascade import GroupResult
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
 from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
-from extraction.work.writes import ExtractionWrite
+from extraction.work.store import ExtractionWrite
 from jobs.control import end, lifecycle, removal, removal_work
 from jobs.ledger import ledger, settle
 from jobs.models import Job, JobEvent, Lane, Project, WorkItem

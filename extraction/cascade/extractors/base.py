@@ -10,7 +10,7 @@ from extraction.errors import NotApplicable, Unavailable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence
 from extraction.schema.model import FieldGroup
-from extraction.values.typed import Value
+from extraction.values.parse import Value
 
 __all__ = ["Dropped", "Extractor", "Finding", "Found", "NotApplicable", "PageInput", "Unavailable"]
 

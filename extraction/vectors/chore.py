@@ -14,7 +14,7 @@ _guard = threading.Lock()
 _last_wake = {"at": 0.0}
 
 
-class VectorWork(Background):
+class VectorChore(Background):
     """See `jobs.registry.chores.Background`."""
 
     name = "vectors"

@@ -7,14 +7,14 @@ from uuid import UUID
 from crawling.sources.dependants import PageText
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.passages.chunks import Chunk, chunk_markdown
-from extraction.vectors.vector_work import drain_wake
+from extraction.vectors.chore import drain_wake
 from jobs.postgres.id_arrays import IdArray
 from jobs.postgres.text import storable, storable_text
 
 _BATCH = 1000
 
 
-class SourceKnowledge:
+class SourceDependant:
     """What is known from a source: its passages and extractions. See `crawling.sources.dependants.Dependant`."""
 
     name = "extraction"

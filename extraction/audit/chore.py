@@ -1,6 +1,6 @@
 """The audit in the background: when one is due, who is told, and after which end of a host.
 
-What a slice of it does is in `audit_slices.py`, which needs the store and its clients; every process loads this one.
+What a slice of it does is in `slices.py`, which needs the store and its clients; every process loads this one.
 """
 
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 WAKE_AGAIN_SECONDS = 120.0
 
 
-class AuditWork(Background):
+class AuditChore(Background):
     """See `jobs.registry.chores.Background`."""
 
     name = "audit"
