@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 
 from extraction.models import Extraction
 from extraction.schema.presets import DEFAULT_PRESET, preset_names
-from extraction.schema.project_changes import CHANGEABLE, project_change, project_from_preset
-from extraction.schema.projects import schema_current, schema_parsed
+from extraction.schema.projects import CHANGEABLE, project_change, project_from_preset
+from extraction.schema.versions import schema_current, schema_parsed
 from jobs.errors import Invalid
 from jobs.models import Project
 from jobs.staff import cells

@@ -6,15 +6,15 @@ What the triggers protect is not listed: they live in a migration, and these run
 from tests.prove import Change, Protection
 
 KIND = "extraction/work/kind.py"
-PASSAGES = "extraction/owners/source_dependant.py"
+STORE = "extraction/work/store.py"
+DEPENDANT = "extraction/owners/source_dependant.py"
 OUTBOX = "extraction/vectors/outbox.py"
-ENDS = "extraction/vectors/outbox_statements.py"
-APPLYING = "extraction/vectors/apply.py"
+STATEMENTS = "extraction/vectors/outbox_statements.py"
+APPLY = "extraction/vectors/apply.py"
 DRAIN = "extraction/vectors/drain.py"
-HYDRATION = "extraction/search/rows.py"
 AUDIT = "extraction/audit/compare.py"
 AUDIT_STATE = "extraction/audit/state.py"
-AUDIT_WORK = "extraction/audit/chore.py"
+AUDIT_CHORE = "extraction/audit/chore.py"
 AUDIT_SLICES = "extraction/audit/slices.py"
 
 
@@ -41,9 +41,9 @@ PROTECTIONS = [
         "Extraction settles lock their source before they look at its hash.",
         "work/test_races.py::test_a_settle_waits_for_a_crawl_that_writes_the_source",
         Change(
-            KIND,
-            "Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids)",
-            "Source.objects.filter(pk__in=source_ids)",
+            STORE,
+            "Source.objects.select_for_update(no_key=True).filter(pk__any=source_ids)",
+            "Source.objects.filter(pk__any=source_ids)",
         ),
     ),
     rule(
@@ -61,8 +61,8 @@ PROTECTIONS = [
         "Changed content removes the extractions made from it.",
         "tests/crawling/sources/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
         Change(
-            PASSAGES,
-            "        Extraction.objects.filter(source_id__any=source_ids).delete()\n",
+            DEPENDANT,
+            "        Extraction.objects.filter(source_id__any=list(prepared)).delete()\n",
         ),
     ),
     rule(
@@ -70,12 +70,12 @@ PROTECTIONS = [
         "Two extractions of one source never leave both results.",
         "work/test_races.py::test_two_extractions_of_one_source_at_once",
         Change(
-            KIND,
+            STORE,
             "        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()\n",
             "",
         ),
         Change(
-            KIND, "            Extraction.objects.filter(source_id=write.source_id).delete()\n", "            pass\n"
+            STORE, "            Extraction.objects.filter(source_id=write.source_id).delete()\n", "            pass\n"
         ),
     ),
     rule(
@@ -102,25 +102,25 @@ PROTECTIONS = [
         "extract-nul",
         "Values found are stripped of NUL.",
         "work/test_kind.py::test_nothing_unstorable_is_written",
-        Change(KIND, "data=storable(result.data)", "data=result.data"),
+        Change(STORE, "data=storable(result.data)", "data=result.data"),
     ),
     rule(
         "passage-nul",
         "Passages are cut from text that is stripped of NUL.",
         "owners/test_source_dependant.py::test_nothing_unstorable_reaches_a_passage",
-        Change(PASSAGES, "chunk_markdown(storable_text(page.text)", "chunk_markdown(page.text"),
+        Change(DEPENDANT, "chunk_markdown(storable_text(page.text)", "chunk_markdown(page.text"),
     ),
     rule(
         "vector-fenced-by-version",
         "A change is removed only if its version still matches.",
         "vectors/test_outbox.py::test_a_change_queued_again_while_applied_is_not_removed",
-        Change(ENDS, "c.version = d.version AS is_same", "true AS is_same"),
+        Change(STATEMENTS, "c.version = d.version AS is_same", "true AS is_same"),
     ),
     rule(
         "vector-fenced-by-lease",
         "A change is removed only if its lease still matches.",
         "vectors/test_outbox.py::test_only_the_holder_of_the_lease_ends_a_change",
-        Change(ENDS, "point_id = d.id AND lease = %(lease)s FOR", "point_id = d.id AND lease IS NOT NULL FOR"),
+        Change(STATEMENTS, "point_id = d.id AND lease = %(lease)s FOR", "point_id = d.id AND lease IS NOT NULL FOR"),
     ),
     rule(
         "vector-claimed-once",
@@ -160,13 +160,13 @@ PROTECTIONS = [
         "vector-lease-suffices",
         "A drainer sends only while its remaining lease exceeds the store's time-out.",
         "vectors/test_outbox.py::test_nothing_is_sent_when_the_lease_cannot_be_prolonged",
-        Change(APPLYING, "                return set()  #", "                pass  #"),
+        Change(APPLY, "                return set()  #", "                pass  #"),
     ),
     rule(
         "vector-lease-is-renewed",
         "A lease about to run out is prolonged before anything is sent, and what was lost is not sent.",
         "vectors/test_outbox.py::test_nothing_is_sent_on_a_lease_about_to_run_out",
-        Change(APPLYING, "            outbox.batch_renew(self._batch)\n"),
+        Change(APPLY, "            outbox.batch_renew(self._batch)\n"),
     ),
     rule(
         "vector-deletes-alone",
@@ -178,13 +178,13 @@ PROTECTIONS = [
         "vector-outage-is-lag",
         "A store that is down means lag, never loss: the changes wait.",
         "vectors/test_outbox.py::test_an_outage_leaves_the_rows_for_later",
-        Change(APPLYING, "        except REFUSALS as error:", "        except (*REFUSALS, *OUTAGES) as error:"),
+        Change(APPLY, "        except REFUSALS as error:", "        except (*REFUSALS, *OUTAGES) as error:"),
     ),
     rule(
         "vector-bisects",
         "Upserts bisect: a poisonous row backs off alone.",
         "vectors/test_outbox.py::test_a_poisonous_row_backs_off_alone",
-        Change(APPLYING, "            if len(ids) == 1:\n", "            if True:\n"),
+        Change(APPLY, "            if len(ids) == 1:\n", "            if True:\n"),
     ),
     rule(
         "vector-given-back",
@@ -206,7 +206,7 @@ PROTECTIONS = [
         "vector-vanished-row",
         "An upsert whose row is gone becomes a delete.",
         "vectors/test_outbox.py::test_a_vanished_row_without_a_delete_is_deleted",
-        Change(APPLYING, "        self.applied.turned += outbox.changes_turn(self._batch, vanished)\n"),
+        Change(APPLY, "        self.applied.turned += outbox.changes_turn(self._batch, vanished)\n"),
     ),
     rule(
         "vector-truncate-audited",
@@ -272,13 +272,13 @@ PROTECTIONS = [
         "audit-after-unclean-end",
         "A host of the workers that died makes an audit due.",
         "audit/test_slices.py::test_an_unclean_end_makes_one_due_at_once",
-        Change(AUDIT_WORK, "        if state.host_opened():\n", "        if False:\n"),
+        Change(AUDIT_CHORE, "        if state.host_opened():\n", "        if False:\n"),
     ),
     rule(
         "audit-clean-end",
         "A host that ends in good order makes none due.",
         "audit/test_slices.py::test_an_unclean_end_makes_one_due_at_once",
-        Change(AUDIT_WORK, "        state.host_closed()\n", "        pass\n"),
+        Change(AUDIT_CHORE, "        state.host_closed()\n", "        pass\n"),
     ),
     rule(
         "audit-woken-once",
