@@ -9,7 +9,9 @@ class ExtractionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Imported here: Django allows no models before all apps are loaded.
         from crawling.sources import dependants
+        from extraction import actors  # noqa: F401  declares the actors at the broker
         from extraction.audit.chore import AuditChore
         from extraction.owners.extraction_owner import ExtractionOwner
         from extraction.owners.source_dependant import SourceDependant

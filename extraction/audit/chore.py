@@ -7,8 +7,8 @@ import logging
 
 from django.conf import settings
 
-from extraction.actors import audit_slice
 from extraction.audit import state
+from jobs.messages.send import actor_send
 from jobs.registry.chores import Background
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class AuditChore(Background):
         hours = settings.QUARRY.audit_hours
         if not hours or not state.wake_is_due(hours=hours, again_seconds=WAKE_AGAIN_SECONDS):
             return 0
-        audit_slice.send()
+        actor_send("audit_slice")
         return 1
 
     def is_idle(self) -> bool:

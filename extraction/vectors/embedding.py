@@ -258,7 +258,7 @@ def _vectors_of(response: httpx.Response, expected: int, url: str) -> list[list[
 def _load_wordllama() -> Any:
     try:
         with _root_logger_kept():
-            import wordllama
+            import wordllama  # here, because most processes never embed, and its import meddles with logging
         folder = Path(wordllama.__file__).parent
         model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
     except (ImportError, OSError, ValueError) as error:
@@ -278,7 +278,7 @@ def _root_logger_kept() -> Iterator[None]:
 
 def _load_fastembed(model: str) -> Any:
     try:
-        from fastembed import TextEmbedding
+        from fastembed import TextEmbedding  # an extra that few install
     except ImportError as error:
         raise EmbedderUnavailable(
             "EMBEDDER=fastembed needs its package: run `pip install quarry[fastembed]` or unset EMBEDDER."

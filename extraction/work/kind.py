@@ -20,7 +20,7 @@ from jobs.postgres.chunks import id_chunks
 from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # see `open_worker`
     from extraction.work.worker import SourceWorker
 
 LANES = 4

@@ -12,7 +12,7 @@ from extraction.models import Extraction
 from jobs.postgres.text import storable
 from jobs.registry.kinds import JobKey
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the cascade's parsers take a second to load, and every process loads this module
     from extraction.cascade.cascade import GroupResult
 
 

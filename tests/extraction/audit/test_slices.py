@@ -12,6 +12,7 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from dramatiq.middleware import Shutdown
 
+from extraction import actors
 from extraction.audit import chore, compare, slices, state
 from extraction.audit.chore import AuditChore
 from extraction.audit.slices import slice_serve
@@ -42,7 +43,8 @@ def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what would be sent to workers."""
     messages: list[str] = []
-    monkeypatch.setattr(chore.audit_slice, "send", lambda: messages.append("slice"))
+    for module in (chore, actors):
+        monkeypatch.setattr(module, "actor_send", messages.append)
     return messages
 
 
@@ -170,12 +172,12 @@ def test_after_its_time_a_slice_wants_another(
 ) -> None:
     due()
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
-    chore.audit_slice.fn()
-    assert (sent, last_audit()) == (["slice"], None)
+    actors.audit_slice.fn()
+    assert (sent, last_audit()) == (["audit_slice"], None)
     assert AuditChore().wake_if_due() == 0, "the slice has seen to that itself"
     monkeypatch.setattr(slices, "SLICE_SECONDS", 60.0)
-    chore.audit_slice.fn()
-    assert (sent, found()) == (["slice"], (0, 0, 0, 0))
+    actors.audit_slice.fn()
+    assert (sent, found()) == (["audit_slice"], (0, 0, 0, 0))
 
 
 def test_a_shut_down_worker_ends_after_its_page(
@@ -198,7 +200,7 @@ def test_a_shut_down_worker_ends_after_its_page(
 
     monkeypatch.setattr(slices, "page_compare", pausing)
     monkeypatch.setattr(slices, "wait", shut_down)
-    chore.audit_slice.fn()
+    actors.audit_slice.fn()
     assert len(compared) < 3 and sent == [] and last_audit() is None
     assert row().begun_at is not None and row().progress["side"] != "passages"
 
