@@ -84,7 +84,7 @@ def list_templates(request: HttpRequest, how: Query[TemplateHow]) -> Status[list
 @router.get("/templates/{name}", auth=_VIEW, response={200: TemplateOut, **problems(404)})
 def get_template(request: HttpRequest, name: str) -> Status[TemplateOut]:
     """Return one template."""
-    return Status(200, TemplateOut.model_validate(projects.preset_require(name).to_json()))
+    return Status(200, TemplateOut.model_validate(preset(name).to_json()))
 
 
 @router.get("/{project_id}", auth=_VIEW, response={200: ProjectOut, **problems(404)})

@@ -64,7 +64,7 @@ def run_cascade(
     """Return the results of every group that the page says anything about.
 
     on_note: told of each value that was dropped, also in groups that have no result.
-    Raises: Unavailable from an extractor: an outage never yields a weaker answer; Abandoned.
+    Raises: what an extractor raises but NotApplicable, since an outage never yields a weaker answer; Abandoned.
     """
     results: list[GroupResult] = []
     for group in schema.field_groups:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from extraction.errors import PresetUnknown
 from extraction.models import SchemaVersion
-from extraction.schema.presets import DEFAULT_PRESET, Preset, preset
-from extraction.schema.versions import schema_parsed, schema_save
+from extraction.schema.model import ExtractionSchema
+from extraction.schema.presets import DEFAULT_PRESET, preset
+from extraction.schema.versions import schema_save
 from jobs.errors import Conflict, Invalid, NotFound
 from jobs.models import Project
 from jobs.postgres.text import storable, storable_text
@@ -37,7 +37,8 @@ class ProjectDraft:
 def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
     """Create a project with version 1 of its schema; return its id. Raises: Invalid, Conflict (name_taken)."""
     name = _name(draft.name)
-    schema = schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
+    raw = draft.extraction_schema
+    schema = ExtractionSchema.parse(raw) if raw else preset(DEFAULT_PRESET).schema
     entity_types = draft.entity_types
     if entity_types is None:
         entity_types = [] if draft.extraction_schema else list(preset(DEFAULT_PRESET).entity_types)
@@ -133,7 +134,7 @@ def project_from_preset(
     customizations: replace what the preset says: `extraction_schema` key by key, the rest as a whole.
     Raises: NotFound, naming the presets; Invalid; Conflict (code name_taken).
     """
-    base, own = preset_require(template), dict(customizations or {})
+    base, own = preset(template), dict(customizations or {})
     schema = {**base.schema.to_json(), **(own.get("extraction_schema") or {})}
     draft = ProjectDraft(
         name=name,
@@ -144,14 +145,6 @@ def project_from_preset(
         prompt_templates=own.get("prompt_templates") or {},
     )
     return project_create(draft, actor_id=actor_id)
-
-
-def preset_require(name: str) -> Preset:
-    """Return the preset. Raises: NotFound (code preset_unknown), naming the available ones."""
-    try:
-        return preset(name)
-    except PresetUnknown as error:
-        raise NotFound(error.detail, code=error.code, available=list(error.available)) from error
 
 
 def _given(value: Any, default: Any) -> Any:

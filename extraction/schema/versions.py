@@ -5,22 +5,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from extraction.errors import SchemaInvalid
 from extraction.models import Extraction, SchemaVersion
 from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset
 from jobs.control.projects import project_require
-from jobs.errors import Conflict, Invalid
+from jobs.errors import Conflict
 from jobs.models import Project
 from jobs.postgres.text import storable
-
-
-def schema_parsed(raw: Any) -> ExtractionSchema:
-    """Return the checked schema. Raises: Invalid (code schema_invalid), with the place and the remedy."""
-    try:
-        return ExtractionSchema.parse(raw)
-    except SchemaInvalid as error:
-        raise Invalid(error.detail, code="schema_invalid") from error
 
 
 def schema_current(project_id: UUID) -> SchemaVersion:
@@ -42,7 +33,7 @@ def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: in
     Raises: NotFound; Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not
     `force`.
     """
-    schema = storable(schema_parsed(raw).to_json())
+    schema = storable(ExtractionSchema.parse(raw).to_json())
     with transaction.atomic():
         if Project.objects.select_for_update(no_key=True).filter(pk=project_id).first() is None:
             project_require(project_id)

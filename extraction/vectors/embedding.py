@@ -12,8 +12,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from extraction.errors import ExtractionError
 from extraction.vectors.bm25 import without_question_words
+from jobs.errors import QuarryError, Unavailable
 
 EMBEDDERS = ("wordllama", "openai", "fastembed")
 MAX_TEXT_CHARACTERS = 20_000
@@ -22,20 +22,19 @@ MAX_TEXT_CHARACTERS = 20_000
 Matrix = NDArray[np.float32]
 
 
-class EmbedderUnavailable(ExtractionError):
+class EmbedderUnavailable(Unavailable):
     """The embedder cannot work now: not installed, not configured, or its service does not answer."""
 
     code = "embedder_unavailable"
-    retryable = True
 
 
-class EmbedderRejected(ExtractionError):
+class EmbedderRejected(QuarryError):
     """The embedding service refuses this very input; the same batch fails for ever (halve it)."""
 
     code = "embedder_rejected"
 
 
-class EmbedderUnknown(ExtractionError):
+class EmbedderUnknown(QuarryError):
     """No embedder has this name."""
 
     code = "embedder_unknown"

@@ -6,6 +6,7 @@ What the triggers protect is not listed: they live in a migration, and these run
 from tests.prove import Change, Protection
 
 KIND = "extraction/work/kind.py"
+WORKER = "extraction/work/worker.py"
 STORE = "extraction/work/store.py"
 DEPENDANT = "extraction/owners/source_dependant.py"
 OUTBOX = "extraction/vectors/outbox.py"
@@ -97,6 +98,16 @@ PROTECTIONS = [
             "jobs/ledger/settle.py",
             "[outcomes_settle(job_id, [outcome]) for outcome in outcomes]",
             "[_settle_culprit(job_id, outcome, ValueError('?')) for outcome in outcomes]",
+        ),
+    ),
+    rule(
+        "extract-outage-gives-back",
+        "A temporary error of an extractor gives the item back instead of failing it.",
+        "work/test_outages.py::test_an_outage_gives_the_item_back_until_it_is_over",
+        Change(
+            WORKER,
+            "            return kinds.retried(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)\n",
+            "            raise\n",
         ),
     ),
     rule(
