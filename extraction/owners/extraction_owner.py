@@ -5,7 +5,7 @@ from uuid import UUID
 
 from crawling.models import Source
 from extraction.models import Extraction
-from extraction.vectors.vector_work import drain_wake
+from extraction.vectors.chore import drain_wake
 from jobs.postgres.chunks import rows_delete
 from jobs.registry.owners import ArtifactOwner, Removed, ReplyField
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from extraction.schema.model import ExtractionSchema
-from extraction.schema.projects import schema_current
+from extraction.schema.versions import schema_current
 from extraction.work.kind import sources_selected
 from jobs.control.projects import project_require
 from jobs.control.submit import job_submit

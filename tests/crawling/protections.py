@@ -108,8 +108,8 @@ PROTECTIONS = [
         "sources/test_storing.py::test_only_jobs_that_fetched_hold",
         Change(
             "extraction/work/kind.py",
-            "        _mark_sources(current)\n",
-            "        _mark_sources(current)\n"
+            "        extractions_store(job, current)\n",
+            "        extractions_store(job, current)\n"
             "        from crawling.models import SourceHold\n"
             "        holds = [SourceHold(source_id=write.source_id, job_id=job.id) for write in current]\n"
             "        SourceHold.objects.bulk_create(holds)\n",

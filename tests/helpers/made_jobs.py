@@ -11,7 +11,7 @@ from extraction.cascade.cascade import GroupResult
 from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, VectorChange
 from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
-from extraction.work.writes import ExtractionWrite
+from extraction.work.store import ExtractionWrite
 from jobs.control import end, removal, removal_work
 from jobs.control.submit import job_submit
 from jobs.ledger import settle

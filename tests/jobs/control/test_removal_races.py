@@ -12,10 +12,10 @@ from crawling.models import Source, SourceHold
 from crawling.sources.owner import SourceOwner
 from crawling.work.items import page_item
 from extraction.models import Extraction, Passage, VectorChange
+from extraction.owners.vector_owner import VectorOwner
 from extraction.vectors import outbox, process_store
 from extraction.vectors.drain import drain_once
 from extraction.vectors.stores.base import StoreUnavailable
-from extraction.vectors.vector_owner import VectorOwner
 from jobs.control import end, removal, removal_work
 from jobs.control.removal_work import StillThere
 from jobs.errors import Unavailable
@@ -271,7 +271,7 @@ def test_an_extraction_of_a_page_that_goes_meanwhile_is_skipped(project: Project
     job = Job.objects.create(project=project, kind="extract", payload=made.payload)
     Job.objects.filter(pk=job.pk).update(**status_fields(JobStatus.RUNNING))
     from extraction.work.kind import source_item
-    from extraction.work.writes import ExtractionWrite
+    from extraction.work.store import ExtractionWrite
     from jobs.registry import kinds
 
     source = Source.objects.get()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extraction.schema.model import FieldSpec
-from extraction.values.typed import BadValue, checked, narrow, parse_list, parse_value
+from extraction.values.parse import BadValue, checked, narrow, parse_list, parse_value
 
 
 def field(kind, **more):

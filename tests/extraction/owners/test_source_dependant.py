@@ -9,7 +9,7 @@ from crawling.models import SourceContent
 from crawling.sources.dependants import PageText
 from crawling.sources.owner import SourceOwner
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.passages.rows import SourceKnowledge
+from extraction.owners.source_dependant import SourceDependant
 from jobs.models import Project
 from jobs.registry.kinds import JobRef
 from tests.helpers.crawls import html
@@ -68,7 +68,7 @@ def test_changed_content_queues_old_points_for_deletion_and_new_ones_for_writing
 
 def test_nothing_unstorable_reaches_a_passage() -> None:
     page = PageText(url="http://h.test/", title="T\x00\ud800", text="# A\x00\n\nwords \ud800 here", language="en")
-    [chunk] = SourceKnowledge().prepare(page)
+    [chunk] = SourceDependant().prepare(page)
     for text in (chunk.text, chunk.title, *chunk.heading_path):
         assert "\x00" not in text
         assert text.encode()

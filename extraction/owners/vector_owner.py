@@ -47,7 +47,7 @@ class VectorOwner(ArtifactOwner):
         What another drainer holds, or has to be applied once more, is left to the next call: `count` tells.
         Raises: Unavailable.
         """
-        from extraction.audit import compare
+        from extraction.audit import compare  # the store's clients take a second to load, as below
 
         _drain(VectorChange.DELETE)
         if _stored(job_ids):
@@ -60,7 +60,7 @@ class VectorOwner(ArtifactOwner):
 
 
 def _drain(operation: str) -> None:
-    from extraction.vectors.drain import DRAIN_SECONDS, drain
+    from extraction.vectors.drain import DRAIN_SECONDS, drain  # as above
 
     receipt = drain(operation, seconds=DRAIN_SECONDS / 2)
     if receipt.unavailable:
@@ -68,7 +68,7 @@ def _drain(operation: str) -> None:
 
 
 def _stored(job_ids: Sequence[UUID]) -> int:
-    from extraction.vectors import process_store
+    from extraction.vectors import process_store  # as above
     from extraction.vectors.apply import OUTAGES
     from extraction.vectors.stores.base import StoreError
 

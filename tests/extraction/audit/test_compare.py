@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from extraction.audit import compare
+from extraction import actors
+from extraction.audit import compare, requests
 from extraction.audit.compare import AuditReceipt
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
 from extraction.vectors import process_store
@@ -105,7 +106,6 @@ def test_what_moves_while_it_is_compared_is_no_fault(
         turns["scroll"] += 1
         return found
 
-    monkeypatch.setattr(compare, "request_if_collection_is_new", lambda: False)
     monkeypatch.setattr(store, "existing", existing_after_a_delete, raising=False)
     monkeypatch.setattr(store, "scroll_ids", scroll_before_a_delete, raising=False)
     receipt = compare.audit(fix=True)
@@ -120,7 +120,7 @@ def test_truncate_is_served_by_the_next_drain(knowledge: Knowledge, store: Tripp
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE extraction_passage")
     assert AuditRequest.objects.count() == 1
-    drain_vectors()  # nothing is due, so it serves the audit
+    actors.drain_vectors.fn()  # nothing is due, so it serves the audit
     assert AuditRequest.objects.count() == 0 and len(changes()) == 10
     drained()
     assert all_ids(store) == [row.pk]
@@ -130,7 +130,7 @@ def test_a_lost_outbox_is_made_good(knowledge: Knowledge, store: TrippingStore, 
     rows = knowledge.passages(3)
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE extraction_vectorchange")
-    drain_vectors()
+    actors.drain_vectors.fn()
     drained()
     assert all_ids(store) == sorted(row.pk for row in rows)
 
@@ -144,12 +144,12 @@ def test_requests_wait_for_the_store(
     AuditRequest.objects.create(requested_at=timezone.now(), reason="test")
     with monkeypatch.context() as patch:
         patch.setattr(store, "scroll_ids", away, raising=False)
-        assert compare.requests_serve() is None
+        assert requests.requests_serve() is None
         with pytest.raises(Unavailable, match="The audit stopped: Qdrant does not answer"):
             compare.audit()
     assert AuditRequest.objects.count() == 1
-    assert compare.requests_serve() == AuditReceipt(0, 0, 0, 0, 0, 0)
-    assert AuditRequest.objects.count() == 0 and compare.requests_serve() is None
+    assert requests.requests_serve() == AuditReceipt(0, 0, 0, 0, 0, 0)
+    assert AuditRequest.objects.count() == 0 and requests.requests_serve() is None
 
 
 def test_one_audit_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thread: Callable[..., Side]) -> None:
@@ -157,10 +157,10 @@ def test_one_audit_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thre
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [compare.AUDITOR_LOCK])
         try:
-            assert in_thread(compare.requests_serve).result() is None
+            assert in_thread(requests.requests_serve).result() is None
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [compare.AUDITOR_LOCK])
-    assert in_thread(compare.requests_serve).result() is not None
+    assert in_thread(requests.requests_serve).result() is not None
 
 
 def test_another_embedder_indexes_everything_again(
@@ -173,7 +173,7 @@ def test_another_embedder_indexes_everything_again(
     other = EdgeStore(tmp_path / "vectors", embedder="another", dimension=256, timeout_seconds=0.5)
     try:
         with process_store.bound(other, embedder):
-            drain_vectors()
+            actors.drain_vectors.fn()
             assert len(changes()) == 11
             drain_vectors()
             assert changes() == {}
@@ -185,9 +185,9 @@ def test_another_embedder_indexes_everything_again(
 
 
 def test_a_new_installation_asks_for_no_audit(knowledge: Knowledge, store: TrippingStore) -> None:
-    assert compare.request_if_collection_is_new() is False
+    assert requests.request_if_collection_is_new() is False
     knowledge.passage()
-    assert compare.request_if_collection_is_new() is False
+    assert requests.request_if_collection_is_new() is False
     assert not AuditRequest.objects.exists()
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
-from extraction.schema.projects import ProjectDraft, project_create, schema_save
+from extraction.schema.projects import ProjectDraft, project_create
+from extraction.schema.versions import schema_save
 from extraction.work import worker
 from extraction.work.kind import source_item, sources_selected
 from extraction.work.submission import extract_submit

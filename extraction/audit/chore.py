@@ -1,22 +1,24 @@
 """The audit in the background: when one is due, who is told, and after which end of a host.
 
-What a slice of it does is in `audit_slices.py`, which needs the store and its clients; every process loads this one.
+What a slice of it does is in `slices.py`, which needs the store and its clients; every process loads this one.
 """
 
 import logging
 
 from django.conf import settings
 
-from extraction.actors import audit_slice
 from extraction.audit import state
+from jobs.messages.send import actor_send
 from jobs.registry.chores import Chore
 
 log = logging.getLogger(__name__)
 
+AUDIT_SLICE = "audit_slice"  #: the actor's name
+
 WAKE_AGAIN_SECONDS = 120.0
 
 
-class AuditWork(Chore):
+class AuditChore(Chore):
     """See `jobs.registry.chores.Chore`."""
 
     name = "audit"
@@ -26,7 +28,7 @@ class AuditWork(Chore):
         hours = settings.QUARRY.audit_hours
         if not hours or not state.wake_is_due(hours=hours, again_seconds=WAKE_AGAIN_SECONDS):
             return 0
-        audit_slice.send()
+        actor_send(AUDIT_SLICE)
         return 1
 
     def is_idle(self) -> bool:

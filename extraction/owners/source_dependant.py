@@ -1,4 +1,4 @@
-"""Passages: pieces of every stored page, so that search works without any schema."""
+"""What depends on the sources of `crawling`: their passages and extractions, which follow every change of a source."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,13 @@ from uuid import UUID
 from crawling.sources.dependants import PageText
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.passages.chunks import Chunk, chunk_markdown
-from extraction.vectors.vector_work import drain_wake
+from extraction.passages.store import passages_replace
+from extraction.vectors.chore import drain_wake
 from jobs.postgres.id_arrays import IdArray
-from jobs.postgres.text import storable, storable_text
-
-_BATCH = 1000
+from jobs.postgres.text import storable_text
 
 
-class SourceKnowledge:
+class SourceDependant:
     """What is known from a source: its passages and extractions. See `crawling.sources.dependants.Dependant`."""
 
     name = "extraction"
@@ -25,13 +24,8 @@ class SourceKnowledge:
 
     def store(self, *, project_id: UUID, job_id: UUID, prepared: Mapping[UUID, Any]) -> None:
         """Replace the passages of new or changed sources; extractions from the former content go."""
-        source_ids = list(prepared)
-        Extraction.objects.filter(source_id__any=source_ids).delete()
-        Passage.objects.filter(source_id__any=source_ids).delete()
-        rows = [
-            _passage(project_id, job_id, source_id, chunk) for source_id, chunks in prepared.items() for chunk in chunks
-        ]
-        Passage.objects.bulk_create(rows, batch_size=_BATCH)
+        Extraction.objects.filter(source_id__any=list(prepared)).delete()
+        passages_replace(prepared, project_id=project_id, job_id=job_id)
         drain_wake()
 
     def remove(self, source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, int]:
@@ -52,24 +46,4 @@ class SourceKnowledge:
 
     def hand_over(self, source_ids: Sequence[UUID], *, from_job_ids: Sequence[UUID], to_job_id: UUID | None) -> None:
         """Give the passages of sources that stay to a job that still holds them, or to the project alone."""
-        Passage.objects.filter(source_id__any=source_ids, job_id__in=from_job_ids).update(job_id=to_job_id)
-
-
-def _passage(project_id: UUID, job_id: UUID, source_id: UUID, chunk: Chunk) -> Passage:
-    return Passage(
-        project_id=project_id,
-        source_id=source_id,
-        job_id=job_id,
-        ordinal=chunk.ordinal,
-        start=chunk.start,
-        end=chunk.end,
-        text=chunk.text,
-        heading_path=storable(list(chunk.heading_path)),
-        context=storable_text(_context(chunk)),
-    )
-
-
-def _context(chunk: Chunk) -> str:
-    """Return what surrounds the chunk: title and headings in one line, then the header row of its table."""
-    path = [chunk.title, *(heading for heading in chunk.heading_path if heading != chunk.title)]
-    return "\n".join(part for part in (" > ".join(part for part in path if part), chunk.table_header) if part)
+        Passage.objects.filter(source_id__any=source_ids, job_id__any=from_job_ids).update(job_id=to_job_id)

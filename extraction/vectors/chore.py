@@ -5,8 +5,10 @@ import time
 
 from django.db import connection, transaction
 
-from extraction.actors import drain_vectors
+from jobs.messages.send import actor_send
 from jobs.registry.chores import Chore
+
+DRAIN_VECTORS = "drain_vectors"  #: the actor's name
 
 _WAKE_EVERY_SECONDS = 0.5
 
@@ -14,7 +16,7 @@ _guard = threading.Lock()
 _last_wake = {"at": 0.0}
 
 
-class VectorWork(Chore):
+class VectorChore(Chore):
     """See `jobs.registry.chores.Chore`."""
 
     name = "vectors"
@@ -26,7 +28,7 @@ class VectorWork(Chore):
             " AND (not_before IS NULL OR not_before <= clock_timestamp())"
         ):
             return 0
-        drain_vectors.send()
+        _drain_send()
         return 1
 
     def is_idle(self) -> bool:
@@ -41,7 +43,11 @@ def drain_wake() -> None:
         if now - _last_wake["at"] < _WAKE_EVERY_SECONDS:
             return
         _last_wake["at"] = now
-    transaction.on_commit(drain_vectors.send, robust=True)
+    transaction.on_commit(_drain_send, robust=True)  # a partial has no name to log
+
+
+def _drain_send() -> None:
+    actor_send(DRAIN_VECTORS)
 
 
 def _exists(condition: str) -> bool:

@@ -12,10 +12,11 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from dramatiq.middleware import Shutdown
 
-from extraction.audit import compare, slices, state, work
+from extraction import actors
+from extraction.audit import chore, compare, slices, state
+from extraction.audit.chore import AuditChore
 from extraction.audit.slices import slice_serve
 from extraction.audit.state import LastAudit, Progress, last_audit
-from extraction.audit.work import AuditWork
 from extraction.models import AuditState, VectorChange
 from extraction.vectors.drain import drain_vectors
 from extraction.vectors.embedding import WordLlamaEmbedder
@@ -42,7 +43,8 @@ def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what would be sent to workers."""
     messages: list[str] = []
-    monkeypatch.setattr(work.audit_slice, "send", lambda: messages.append("slice"))
+    for module in (chore, actors):
+        monkeypatch.setattr(module, "actor_send", messages.append)
     return messages
 
 
@@ -75,10 +77,10 @@ def strangers(store: TrippingStore, number: int) -> None:
 
 def test_the_first_is_due_a_minute_after_the_first_look(db: None, sent: list[str]) -> None:
     AuditState.objects.all().delete()
-    assert AuditWork().wake_if_due() == 0 and last_audit() is None
+    assert AuditChore().wake_if_due() == 0 and last_audit() is None
     wait = row().due_at - timezone.now()
     assert timedelta(seconds=50) < wait <= state.FIRST_AFTER
-    assert AuditWork().is_idle(), "no command waits for an audit"
+    assert AuditChore().is_idle(), "no command waits for an audit"
     assert "audit" in chores._works
 
 
@@ -90,7 +92,7 @@ def test_the_age_of_the_last_one_makes_it_due(
 ) -> None:
     settings.QUARRY = replace(settings.QUARRY, audit_hours=hours)
     row(finished_at=timezone.now() - age, due_at=None)
-    assert AuditWork().wake_if_due() == number == len(sent)
+    assert AuditChore().wake_if_due() == number == len(sent)
 
 
 def test_without_hours_none_is_run(knowledge: Knowledge, store: TrippingStore, settings: Any) -> None:
@@ -101,9 +103,9 @@ def test_without_hours_none_is_run(knowledge: Knowledge, store: TrippingStore, s
 
 def test_a_wake_up_is_repeated_only_when_it_seems_lost(db: None, sent: list[str]) -> None:
     due()
-    assert [AuditWork().wake_if_due() for _ in range(3)] == [1, 0, 0]
-    row(woken_at=timezone.now() - timedelta(seconds=work.WAKE_AGAIN_SECONDS + 1))
-    assert AuditWork().wake_if_due() == 1
+    assert [AuditChore().wake_if_due() for _ in range(3)] == [1, 0, 0]
+    row(woken_at=timezone.now() - timedelta(seconds=chore.WAKE_AGAIN_SECONDS + 1))
+    assert AuditChore().wake_if_due() == 1
 
 
 def test_what_is_found_is_kept_and_not_repaired(knowledge: Knowledge, store: TrippingStore, drained: Drained) -> None:
@@ -170,12 +172,12 @@ def test_after_its_time_a_slice_wants_another(
 ) -> None:
     due()
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
-    work.audit_slice.fn()
-    assert (sent, last_audit()) == (["slice"], None)
-    assert AuditWork().wake_if_due() == 0, "the slice has seen to that itself"
+    actors.audit_slice.fn()
+    assert (sent, last_audit()) == (["audit_slice"], None)
+    assert AuditChore().wake_if_due() == 0, "the slice has seen to that itself"
     monkeypatch.setattr(slices, "SLICE_SECONDS", 60.0)
-    work.audit_slice.fn()
-    assert (sent, found()) == (["slice"], (0, 0, 0, 0))
+    actors.audit_slice.fn()
+    assert (sent, found()) == (["audit_slice"], (0, 0, 0, 0))
 
 
 def test_a_shut_down_worker_ends_after_its_page(
@@ -198,7 +200,7 @@ def test_a_shut_down_worker_ends_after_its_page(
 
     monkeypatch.setattr(slices, "page_compare", pausing)
     monkeypatch.setattr(slices, "wait", shut_down)
-    work.audit_slice.fn()
+    actors.audit_slice.fn()
     assert len(compared) < 3 and sent == [] and last_audit() is None
     assert row().begun_at is not None and row().progress["side"] != "passages"
 
@@ -247,7 +249,7 @@ def test_an_outage_is_noted_and_waited_for(
         assert serve() is False
         last = last_audit()
         assert last is not None and (last.is_complete, last.interruption) == (False, "Qdrant does not answer")
-    assert AuditWork().wake_if_due() == 1
+    assert AuditChore().wake_if_due() == 1
     assert serve() is False
     last = last_audit()
     assert last is not None and last.is_complete
@@ -332,7 +334,7 @@ def test_workers_run_it(knowledge: Knowledge, store: TrippingStore, drained: Dra
     knowledge.passages(20)
     drained()
     state.host_opened()
-    AuditWork().host_opened()  # the former died
+    AuditChore().host_opened()  # the former died
     with WorkerHost():
         deadline = timezone.now() + timedelta(seconds=PATIENCE_SECONDS)
         while last_audit() is None:

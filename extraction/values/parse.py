@@ -17,7 +17,8 @@ from extraction.errors import BadValue
 from extraction.schema.model import FieldSpec, FieldType, has_stored_form
 from extraction.values.availability import availability_named
 from extraction.values.dates import parse_date
-from extraction.values.numbers import parse_money, parse_number
+from extraction.values.money import parse_money
+from extraction.values.numbers import parse_number
 
 __all__ = ["BadValue", "Value", "checked", "narrow", "parse_list", "parse_value", "plain_text"]
 
