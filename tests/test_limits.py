@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ BY_VALUE = {
         "crawling/web/test_politeness.py::test_no_more_items_are_held_than_the_host_may_be_asked_for"
     ),
     "extraction.api.schemas_sources.MAX_SOURCE_IDS": "extraction/api/test_api_sources.py::test_bad_wishes_are_422",
-    "extraction.schema.model.MAX_FIELDS": "extraction/schema/test_schema.py::test_duplicates_and_sizes_are_refused",
-    "extraction.schema.model.MAX_GROUPS": "extraction/schema/test_schema.py::test_duplicates_and_sizes_are_refused",
+    "extraction.schema.model.MAX_FIELDS": "extraction/schema/test_model.py::test_duplicates_and_sizes_are_refused",
+    "extraction.schema.model.MAX_GROUPS": "extraction/schema/test_model.py::test_duplicates_and_sizes_are_refused",
     "extraction.schema.projects.MAX_NAME_CHARACTERS": "extraction/schema/test_projects.py::test_a_name_is_needed",
     "extraction.search.hybrid.MAX_LIMIT": "extraction/api/test_api_search.py::test_bad_input_is_told_in_one_sentence",
     "extraction.search.hybrid.MAX_QUERY_CHARACTERS": (
@@ -80,6 +81,7 @@ def names_used(text: str) -> Iterator[str]:
                     yield f"{local.get(owner)}.{name}"
 
 
+@cache
 def uncrossed(root: Path) -> list[str]:
     """Return the limits below `root` that no test there names."""
     named = {name for path in root.glob("tests/**/*.py") for name in names_used(path.read_text())}

@@ -7,21 +7,17 @@ to answer, the one that says the process lives before all.
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from django.db import Error
 from django.http import HttpResponse
 
+from jobs.queries.waiting import Seen, seen_when_over
+
 log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 30
-FIRST_PAUSE_SECONDS = 0.02
-MAX_PAUSE_SECONDS = 0.25
-
-Seen = TypeVar("Seen")
 
 
 class Places:
@@ -62,10 +58,24 @@ def preferred_seconds(prefer: str | None) -> int | None:
     return None
 
 
-def preference_tell(response: HttpResponse, seconds: int | None) -> None:
-    """Name in the reply's headers the preference that was heeded; None: there was none, or it was not."""
-    if seconds is not None:
-        response.headers["Preference-Applied"] = f"wait={seconds}"
+def waited_as_preferred(
+    response: HttpResponse,
+    prefer: str | None,
+    first: Seen,
+    look: Callable[[Seen], Seen],
+    is_over: Callable[[Seen], bool],
+    *,
+    default_seconds: float = 0,
+) -> Seen:
+    """Return what `waited` returns for the time that the `Prefer` header asks for, `default_seconds` without one.
+
+    The reply's headers name the preference if it was heeded.
+    """
+    preferred = preferred_seconds(prefer)
+    seen, has_waited = waited(first, look, is_over, seconds=default_seconds if preferred is None else preferred)
+    if preferred is not None and has_waited:
+        response.headers["Preference-Applied"] = f"wait={preferred}"
+    return seen
 
 
 def waited(
@@ -78,15 +88,18 @@ def waited(
     """
     if is_over(first) or seconds <= 0:
         return first, True
+    latest = first
+
+    def look_again(seen: Seen) -> Seen:
+        nonlocal latest
+        latest = look(seen)
+        return latest
+
     with places.taken() as has_place:
-        seen, pause = first, FIRST_PAUSE_SECONDS
-        deadline = time.monotonic() + seconds
-        while has_place and not is_over(seen) and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(pause, left))
-            pause = min(MAX_PAUSE_SECONDS, pause * 1.5)
-            try:
-                seen = look(seen)
-            except Error:
-                log.warning("waiting_ended_by_database", exc_info=True)
-                break
-        return seen, has_place
+        if not has_place:
+            return first, False
+        try:
+            return seen_when_over(first, look_again, is_over, seconds=seconds), True
+        except Error:
+            log.warning("waiting_ended_by_database", exc_info=True)
+            return latest, True

@@ -8,8 +8,6 @@ from django_dramatiq.middleware import DbConnectionsMiddleware
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
-from jobs import actors
-
 
 class Sent(Middleware):
     """Remembers every message, (actor, arguments, delay in milliseconds or None), and how each ended."""
@@ -37,7 +35,7 @@ class Sent(Middleware):
 
 
 def broker_recorded(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Let the actors of `jobs` speak to a broker of this test, and return what they send."""
+    """Let all actors speak to a broker of this test, and return what they send."""
     record = Sent()
     broker = StubBroker(
         middleware=[
@@ -49,8 +47,8 @@ def broker_recorded(monkeypatch: pytest.MonkeyPatch) -> Sent:
             record,
         ]
     )
-    for actor in vars(actors).values():
-        if isinstance(actor, dramatiq.Actor):
-            monkeypatch.setattr(actor, "broker", broker)
-            broker.declare_actor(actor)
+    for actor in dramatiq.get_broker().actors.values():
+        monkeypatch.setattr(actor, "broker", broker)
+        broker.declare_actor(actor)
+    monkeypatch.setattr(dramatiq.broker, "global_broker", broker)
     return record
