@@ -10,10 +10,7 @@ from crawling.models import Source, SourceHold
 from jobs.ledger import ledger
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import NewItem
-from tests.helpers.api_client import api, problem_of
-from tests.helpers.factories import project
-
-__all__ = ["api", "project"]
+from tests.helpers.api_client import problem_of
 
 URL = "https://a.example/docs/"
 
