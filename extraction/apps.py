@@ -9,18 +9,20 @@ class ExtractionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Imported here: Django allows no models before all apps are loaded.
         from crawling.sources import dependants
-        from extraction.audit.work import AuditWork
+        from extraction import actors  # noqa: F401  declares the actors at the broker
+        from extraction.audit.chore import AuditChore
         from extraction.owners.extraction_owner import ExtractionOwner
-        from extraction.passages.rows import SourceKnowledge
-        from extraction.vectors.vector_owner import VectorOwner
-        from extraction.vectors.vector_work import VectorWork
+        from extraction.owners.source_dependant import SourceDependant
+        from extraction.owners.vector_owner import VectorOwner
+        from extraction.vectors.chore import VectorChore
         from extraction.work.kind import Extract
         from jobs.registry import chores, kinds, owners
 
         kinds.register(Extract())
-        dependants.register(SourceKnowledge())
-        chores.register(VectorWork())
-        chores.register(AuditWork())
+        dependants.register(SourceDependant())
+        chores.register(VectorChore())
+        chores.register(AuditChore())
         owners.register(ExtractionOwner())
         owners.register(VectorOwner())

@@ -12,9 +12,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from extraction.errors import ExtractionError
 from extraction.vectors import process_store
-from jobs.actors import WORK_QUEUE
+from jobs.errors import QuarryError
+from jobs.messages.names import WORK_QUEUE
 from jobs.worker import host
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def vectors_look() -> None:
     """Return if the vector store answers. Raises: Down."""
     try:
         process_store.store().existing([UUID(int=0)])
-    except ExtractionError as error:
+    except QuarryError as error:
         raise Down(error.detail) from error
 
 

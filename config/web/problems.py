@@ -19,15 +19,6 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from config.web.validation_words import validation_sentence
-from extraction.errors import (
-    ExtractionError,
-    PresetUnknown,
-    SchemaInvalid,
-)
-from extraction.errors import (
-    Unavailable as ExtractorUnavailable,
-)
-from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
 from jobs.errors import Conflict, Forbidden, Invalid, NotFound, QuarryError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -42,12 +33,6 @@ STATUS_OF: dict[type[Exception], int] = {
     Forbidden: 403,
     Unavailable: 503,
     QuarryError: 500,
-    PresetUnknown: 404,
-    SchemaInvalid: 422,
-    StoreRejected: 422,
-    StoreUnavailable: 503,
-    ExtractorUnavailable: 503,
-    ExtractionError: 500,
 }
 
 #: Members that RFC 9457 gives another meaning; an error's own are told under these names.
@@ -79,14 +64,13 @@ def problem(
     return HttpResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
-def error_problem(error: QuarryError | ExtractionError) -> HttpResponse:
+def error_problem(error: QuarryError) -> HttpResponse:
     """Return the answer for one of our own errors."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", exc_info=error)
     title = (inspect.getdoc(type(error)) or "").partition("\n")[0].rstrip(".")
-    context = getattr(error, "context", None)
-    return problem(status, code=error.code, detail=error.detail, title=title, context=context)
+    return problem(status, code=error.code, detail=error.detail, title=title, context=error.context)
 
 
 def not_found(request: HttpRequest) -> HttpResponse:
@@ -158,7 +142,6 @@ def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:
 
 _HANDLERS: dict[type[Exception], Any] = {
     QuarryError: _own,
-    ExtractionError: _own,
     AuthenticationError: _unauthenticated,
     ValidationError: _invalid,
     HttpError: _http,

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 from crawling.models import SourceHold
 from crawling.sources import store
+from crawling.states import ItemOutcome
 from crawling.work.items import page_item, robots_item
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
 from jobs.registry import kinds
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 
 if TYPE_CHECKING:
     from crawling.work.worker import HostWorker
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 FAMILY = "host"
 
 
-class _Fetching:
+class _Fetching(Kind):
     """What crawl and scrape have in common: lanes are hosts, results are pages."""
 
     family = FAMILY
+    items_name = "urls_found"
+    uncounted_outcomes = frozenset({ItemOutcome.REDIRECTED, ItemOutcome.SITEMAP})
+    result_names = ("sources",)
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
         # Lazy: the parsers take more than a second to load, and only processes that fetch need them.
@@ -53,7 +57,7 @@ class Crawl(_Fetching):
         items = [page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
         if job.payload.get("use_sitemaps", True):
             items = [*_robots_items(job.payload["scope"]["seeds"]), *items]
-        ledger.items_add(job.id, items)
+        items_add(job.id, items)
 
 
 class Scrape(_Fetching):
@@ -63,7 +67,7 @@ class Scrape(_Fetching):
 
     def populate(self, job: JobRef) -> None:
         """Add one item per URL."""
-        ledger.items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
+        items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
 
 
 def _robots_items(seeds: list[str]) -> list[NewItem]:

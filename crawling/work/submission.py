@@ -14,7 +14,7 @@ from crawling.web.guard import AddressGuard
 from crawling.web.scope import Scope, ScopeMode
 from crawling.web.urls import canonical_url
 from crawling.work.kind import Crawl, Scrape
-from jobs.control import lifecycle
+from jobs.control.submit import job_submit
 from jobs.errors import Invalid
 from jobs.postgres.text import storable_text
 
@@ -65,7 +65,7 @@ def crawl_submit(
         "auto_extract": options.auto_extract,
         "allowed_languages": sorted({_language(tag) for tag in options.allowed_languages} - {""}),
     }
-    return lifecycle.job_submit(
+    return job_submit(
         kind=Crawl.name,
         project_id=project_id,
         payload=payload,
@@ -95,7 +95,7 @@ def scrape_submit(
         "auto_extract": auto_extract,
     }
     label = wanted[0] if len(wanted) == 1 else f"{wanted[0]} and {len(wanted) - 1} more"
-    return lifecycle.job_submit(
+    return job_submit(
         kind=Scrape.name, project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
     )
 

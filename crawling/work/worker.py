@@ -82,7 +82,7 @@ class HostWorker:
         known = await self.database(pages_known, job.project_id, urls)
         self._known.update({(job.project_id, url): page for url, page in known.items()})
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Remember which URLs the ledger now has, so that they are not sent to it again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
@@ -234,7 +234,7 @@ class HostWorker:
             self.pace.overloaded()
             self._fit_hand()
         if error.is_temporary:
-            return kinds.retried(claim, reason, detail=error.detail, **facts)
+            return kinds.retryable(claim, reason, detail=error.detail, **facts)
         if isinstance(error, WrongContentType):  # nothing is wrong with it; it just is not a page
             return kinds.skipped(claim, reason, result={"detail": error.detail})
         write = GoneWrite(claim.key) if isinstance(error, Gone) else None

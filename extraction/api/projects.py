@@ -17,14 +17,13 @@ from extraction.api.schemas import (
     TemplateOut,
     plain,
 )
-from extraction.schema import project_changes
+from extraction.schema import projects
 from extraction.schema.presets import preset, preset_names
-from extraction.schema.project_changes import ProjectRead
-from extraction.schema.projects import ProjectDraft, project_create
+from extraction.schema.projects import ProjectDraft, ProjectRead
 from jobs.api.access import XApiKey
 from jobs.api.idempotent import CreateHeaders, created
 from jobs.api.schemas import problems
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 
 router = Router(tags=["projects"])
 
@@ -40,8 +39,8 @@ def create_project(
     given = {name: value for name, value in plain(body).items() if name in ProjectDraft.__slots__}
 
     def create() -> ProjectOut:
-        project_id = project_create(ProjectDraft(**given), actor_id=request.user.pk)
-        return ProjectOut.model_validate(project_changes.project_read(project_id))
+        project_id = projects.project_create(ProjectDraft(**given), actor_id=request.user.pk)
+        return ProjectOut.model_validate(projects.project_read(project_id))
 
     return created(request, headers, 201, create)
 
@@ -53,14 +52,14 @@ def create_from_template(
     """Create a project from a template; the customizations replace what the template says."""
 
     def create() -> ProjectOut:
-        project_id = project_changes.project_from_preset(
+        project_id = projects.project_from_preset(
             template=body.template,
             name=body.name,
             description=body.description,
             customizations=plain(body.customizations) if body.customizations else None,
             actor_id=request.user.pk,
         )
-        return ProjectOut.model_validate(project_changes.project_read(project_id))
+        return ProjectOut.model_validate(projects.project_read(project_id))
 
     return created(request, headers, 201, create)
 
@@ -68,7 +67,7 @@ def create_from_template(
 @router.get("", auth=_VIEW, response={200: list[ProjectOut], **problems()})
 def list_projects(request: HttpRequest, filters: Query[ProjectFilters]) -> Status[list[ProjectOut]]:
     """List the projects by name."""
-    found = project_changes.projects_read(include_inactive=filters.include_inactive)
+    found = projects.projects_read(include_inactive=filters.include_inactive)
     return Status(200, [ProjectOut.model_validate(project) for project in found])
 
 
@@ -85,13 +84,13 @@ def list_templates(request: HttpRequest, how: Query[TemplateHow]) -> Status[list
 @router.get("/templates/{name}", auth=_VIEW, response={200: TemplateOut, **problems(404)})
 def get_template(request: HttpRequest, name: str) -> Status[TemplateOut]:
     """Return one template."""
-    return Status(200, TemplateOut.model_validate(project_changes.preset_require(name).to_json()))
+    return Status(200, TemplateOut.model_validate(preset(name).to_json()))
 
 
 @router.get("/{project_id}", auth=_VIEW, response={200: ProjectOut, **problems(404)})
 def get_project(request: HttpRequest, project_id: UUID) -> Status[ProjectOut]:
     """Return one project, a deleted one too."""
-    return Status(200, ProjectOut.model_validate(project_changes.project_read(project_id)))
+    return Status(200, ProjectOut.model_validate(projects.project_read(project_id)))
 
 
 @router.put(
@@ -105,8 +104,8 @@ def change_project(
     """Change a project. A changed schema over existing extractions is refused unless force=true."""
 
     def change() -> ProjectRead:
-        project_changes.project_change(project_id, plain(body), force=how.force, actor_id=request.user.pk)
-        return project_changes.project_read(project_id)
+        projects.project_change(project_id, plain(body), force=how.force, actor_id=request.user.pk)
+        return projects.project_read(project_id)
 
     return Status(200, ProjectOut.model_validate(committed(change)))
 
@@ -114,5 +113,5 @@ def change_project(
 @router.delete("/{project_id}", auth=XApiKey("jobs.delete_project"), response={204: None, **problems(404)})
 def delete_project(request: HttpRequest, project_id: UUID) -> Status[None]:
     """Mark a project deleted; what it holds stays. Repeating the call is harmless."""
-    project_changes.project_delete(project_id)
+    projects.project_delete(project_id)
     return Status(204, None)

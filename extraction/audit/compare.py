@@ -1,11 +1,10 @@
 """The audit: compares rows and points both ways, page by page, and lets the outbox put right what differs.
 
 A row waiting in the outbox is lag, not a fault. Both sides move while they are compared, so each suspect is
-looked at again, database, store, database, and all of it twice, before it counts. Never more than a page of ids
+looked at again, database, store, database, and all of it twice, before it counts. Never more than a batch of ids
 is in memory.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,22 +12,18 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import connection
-from django.db.models.functions import Now
 
 from extraction.audit import state
 from extraction.audit.state import Progress
-from extraction.models import AuditRequest, Extraction, Passage, VectorChange
+from extraction.models import Extraction, Passage
 from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
 from jobs.errors import Unavailable
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
-log = logging.getLogger(__name__)
-
-AUDITOR_LOCK = 0x51A7A0D  # an advisory lock's key, any number of our own
 PAGE = 500
 LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
-SAMPLE = 50
 
 # One array instead of 500 parameters, as `pk__in` makes them: a fifth of the time, of which there is a lot in an audit.
 _ROWS = """
@@ -36,8 +31,6 @@ _ROWS = """
     UNION ALL SELECT id FROM extraction_extraction WHERE id = ANY(%(ids)s)
 """
 _CHANGES = "SELECT point_id FROM extraction_vectorchange WHERE point_id = ANY(%(ids)s)"
-
-_checked_store: VectorStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,69 +93,11 @@ def page_compare(progress: Progress, store: VectorStore, *, fix: bool = False) -
     return replace(compared, fixed=fixed, seconds=progress.seconds + time.monotonic() - began)
 
 
-def requests_serve(*, store: VectorStore | None = None) -> AuditReceipt | None:
-    """Run the audit that TRUNCATE or a new collection asked for, repairing; None if nobody asked.
-
-    One at a time; requests that come meanwhile stay for the next one, and so do all when the store is away.
-    """
-    asked = list(AuditRequest.objects.values_list("pk", flat=True)[:1000])
-    if not asked:
-        return None
-    with auditing() as is_alone:
-        if not is_alone:
-            return None
-        try:
-            receipt = audit(fix=True, store=store)
-        except Unavailable as error:
-            log.warning("audit_postponed", extra={"detail": error.detail})
-            return None
-    AuditRequest.objects.filter(pk__in=asked).delete()
-    log.info("audit_served", extra={"fixed": receipt.fixed, "rows": receipt.rows, "points": receipt.points})
-    return receipt
-
-
-def request_if_collection_is_new(*, store: VectorStore | None = None) -> bool:
-    """Ask for an audit when the store in use knows none of our rows: its folder or the embedder is new.
-
-    Looked at once for each store that is opened. Returns whether an audit was asked for.
-    """
-    global _checked_store
-    try:
-        store = store or process_store.store()
-        if store is _checked_store:
-            return False
-        sample = _settled_sample()
-        is_new = bool(sample) and not store.existing(sample)
-    except (StoreError, *OUTAGES):
-        return False  # the drain that follows says so
-    _checked_store = store
-    if is_new:
-        AuditRequest.objects.create(requested_at=Now(), reason="the collection in use holds none of the rows")
-    return is_new
-
-
 @contextmanager
 def auditing() -> Iterator[bool]:
     """Hold the auditors' lock until the block ends; what is given says whether it was free."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [AUDITOR_LOCK])
-        is_alone = bool(cursor.fetchone()[0])
-    try:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [AUDITOR_LOCK])
-
-
-def _settled_sample() -> list[UUID]:
-    """Return some rows that should have points: the oldest ones with nothing waiting."""
-    waiting = VectorChange.objects.values("point_id")
-    return [
-        id
-        for model in (Passage, Extraction)
-        for id in model.objects.exclude(pk__in=waiting).order_by("pk").values_list("pk", flat=True)[:SAMPLE]
-    ]
 
 
 def _row_page(side: str, after: UUID | None) -> list[UUID]:

@@ -14,7 +14,7 @@ from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, verify
 from extraction.schema.model import ExtractionSchema, FieldGroup
-from extraction.values.typed import Value, checked
+from extraction.values.parse import Value, checked
 from jobs.worker.cpu import cancellation_check
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def run_cascade(
     """Return the results of every group that the page says anything about.
 
     on_note: told of each value that was dropped, also in groups that have no result.
-    Raises: Unavailable from an extractor: an outage never yields a weaker answer; Abandoned.
+    Raises: what an extractor raises but NotApplicable, since an outage never yields a weaker answer; Abandoned.
     """
     results: list[GroupResult] = []
     for group in schema.field_groups:

@@ -10,7 +10,7 @@ from typing import Any
 from extraction.cascade.extractors.base import Found
 from extraction.evidence.verify import JOINED, Evidence
 from extraction.schema.model import FieldSpec, FieldType, MergeStrategy
-from extraction.values.typed import Value
+from extraction.values.parse import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from extraction.evidence.page import PageInput
 from extraction.schema.model import FieldSpec, FieldType
 from extraction.schema.selectors import compile_selector
 from extraction.values.numbers import NUMBER, decimal_of
-from extraction.values.typed import Value, narrow, parse_list, parse_value
+from extraction.values.parse import Value, narrow, parse_list, parse_value
 
 __all__ = [
     "JOINED",

@@ -6,7 +6,6 @@ quadratic in the length of one block (measured: 51 s for one line of a million c
 windows only.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,17 +13,12 @@ from itertools import takewhile
 
 from semantic_text_splitter import MarkdownSplitter
 
+from extraction.passages.outline import Section, Table, outline, without_link_targets
 from jobs.worker.cpu import cancellation_check
 
 MAX_CHARACTERS = 2000
 MIN_CHARACTERS = 400
 WINDOW_CHARACTERS = 8_000
-
-_MAX_HEADING_CHARACTERS = 200
-_MAX_TABLE_HEADER_CHARACTERS = 500
-
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$", re.DOTALL)
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +40,15 @@ class Chunk:
     table_header: str = ""
 
     @property
-    def index_text(self) -> str:
-        """Return what is indexed: title, headings, table header, body without link targets."""
+    def context(self) -> str:
+        """Return what surrounds the chunk: title and headings in one line, then the header row of its table."""
         path = [self.title, *(heading for heading in self.heading_path if heading != self.title)]
-        parts = [" > ".join(part for part in path if part), self.table_header, self.text]
-        return _LINK.sub(r"\1", "\n".join(part for part in parts if part))
+        return "\n".join(filter(None, (" > ".join(filter(None, path)), self.table_header)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """A range of the text under one heading path; `is_heading` when it holds nothing but a heading line."""
-
-    start: int
-    end: int
-    path: tuple[str, ...]
-    is_heading: bool = False
-
-
-@dataclass(slots=True)
-class _Table:
-    header: str
-    rows_start: int
-    end: int
+def index_text(*, text: str, context: str) -> str:
+    """Return what is indexed of a chunk: its context, then its text, without the targets of links."""
+    return without_link_targets("\n".join(filter(None, (context, text))))
 
 
 def chunk_markdown(
@@ -87,8 +68,8 @@ def chunk_markdown(
     """
     if not 0 <= min_characters <= max_characters or max_characters < 1:
         raise ValueError("chunk limits must satisfy 0 <= min_characters <= max_characters and max_characters >= 1")
-    sections, tables = _outline(text)
-    pieces: list[_Span] = []
+    sections, tables = outline(text)
+    pieces: list[Section] = []
     for section in sections:
         cancellation_check()
         pieces += _pieces(text, section, max_characters)
@@ -107,57 +88,7 @@ def chunk_markdown(
     ]
 
 
-def _outline(text: str) -> tuple[list[_Span], list[_Table]]:
-    """Return the sections, each beginning with its heading line, and the tables; fenced code is neither."""
-    starts: list[int] = [0]
-    paths: list[tuple[str, ...]] = [()]
-    tables: list[_Table] = []
-    stack: list[tuple[int, str]] = []
-    fence, start, previous = "", 0, ""
-    for line in text.split("\n"):
-        stripped = line.strip()
-        if fence:
-            if stripped.startswith(fence) and not stripped.strip(fence[0]):
-                fence = ""
-        elif opened := _fence(stripped):
-            fence = opened
-        elif stripped.startswith("#") and (match := _HEADING.match(line)):
-            level = len(match[1])
-            stack = [entry for entry in stack if entry[0] < level] + [(level, _heading_text(match[2] or ""))]
-            starts.append(start)
-            paths.append(tuple(heading for _, heading in stack if heading))
-        elif "|" in stripped:
-            _read_table_line(stripped, start, start + len(line), previous, tables)
-        previous, start = line, start + len(line) + 1
-    ends = [*starts[1:], len(text)]
-    return [_Span(*span) for span in zip(starts, ends, paths, strict=True)], tables
-
-
-def _fence(stripped: str) -> str:
-    """Return the fence that this line opens (three or more backticks or tildes), or an empty string."""
-    marker = stripped[:1]
-    if not stripped.startswith(("```", "~~~")):
-        return ""
-    info = stripped.lstrip(marker)
-    return "" if marker == "`" and "`" in info else marker * (len(stripped) - len(info))
-
-
-def _heading_text(raw: str) -> str:
-    """Return a heading's words without link targets, emphasis, code marks and closing hashes."""
-    words = _LINK.sub(r"\1", raw[: 4 * _MAX_HEADING_CHARACTERS].strip().rstrip("#").rstrip())
-    return words.replace("`", "").replace("**", "").strip()[:_MAX_HEADING_CHARACTERS]
-
-
-def _read_table_line(stripped: str, start: int, end: int, previous: str, tables: list[_Table]) -> None:
-    """Extend the table that ends just above this line, or open one when this is a delimiter row."""
-    if tables and tables[-1].end == start - 1:
-        tables[-1].end = end
-    elif "-" in stripped and "|" in previous and not stripped.strip("|:- \t"):
-        header = previous.strip()[:_MAX_TABLE_HEADER_CHARACTERS]
-        tables.append(_Table(header=header, rows_start=end, end=end))
-
-
-def _pieces(text: str, section: _Span, max_characters: int) -> Iterator[_Span]:
+def _pieces(text: str, section: Section, max_characters: int) -> Iterator[Section]:
     """Yield the section, trimmed, in pieces of at most `max_characters`."""
     for start, end in _windows(text, section.start, section.end, max(WINDOW_CHARACTERS, 2 * max_characters)):
         body = text[start:end]
@@ -167,10 +98,10 @@ def _pieces(text: str, section: _Span, max_characters: int) -> Iterator[_Span]:
         offset = start + body.index(stripped[0])
         if len(stripped) <= max_characters:
             is_heading = start == section.start and bool(section.path) and "\n" not in stripped
-            yield _Span(offset, offset + len(stripped), section.path, is_heading)
+            yield Section(offset, offset + len(stripped), section.path, is_heading)
             continue
         for position, piece in _splitter(max_characters).chunk_indices(stripped):
-            yield _Span(offset + position, offset + position + len(piece), section.path)
+            yield Section(offset + position, offset + position + len(piece), section.path)
 
 
 def _windows(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
@@ -193,12 +124,12 @@ def _splitter(max_characters: int) -> MarkdownSplitter:
     return MarkdownSplitter(max_characters)
 
 
-def _merge_fragments(pieces: list[_Span], *, max_characters: int, min_characters: int) -> list[_Span]:
+def _merge_fragments(pieces: list[Section], *, max_characters: int, min_characters: int) -> list[Section]:
     """Join fragments shorter than the minimum with what follows, else with what precedes, where both fit.
 
     A lone heading belongs to what follows it, so it is never joined backwards.
     """
-    merged: list[_Span] = []
+    merged: list[Section] = []
     for piece in pieces:
         last = merged[-1] if merged else None
         if last and piece.end - last.start <= max_characters:
@@ -206,7 +137,7 @@ def _merge_fragments(pieces: list[_Span], *, max_characters: int, min_characters
             is_piece_short = piece.end - piece.start < min_characters and not piece.is_heading
             if is_last_short or is_piece_short:
                 is_heading = last.is_heading and piece.is_heading
-                merged[-1] = _Span(last.start, piece.end, _shared(last.path, piece.path), is_heading)
+                merged[-1] = Section(last.start, piece.end, _shared(last.path, piece.path), is_heading)
                 continue
         merged.append(piece)
     return merged
@@ -218,7 +149,7 @@ def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(heading for heading, _ in pairs)
 
 
-def _with_headers(spans: list[_Span], tables: list[_Table]) -> Iterator[tuple[_Span, str]]:
+def _with_headers(spans: list[Section], tables: list[Table]) -> Iterator[tuple[Section, str]]:
     """Yield each span with the header row of the table in whose rows it begins."""
     position = 0
     for span in spans:

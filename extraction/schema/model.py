@@ -22,8 +22,8 @@ from pydantic import (
 )
 
 from extraction.errors import SchemaInvalid
-from extraction.schema.faults import schema_error_detail
 from extraction.schema.selectors import compile_selector
+from extraction.schema.validation_words import schema_error_detail
 
 __all__ = ["ExtractionSchema", "FieldGroup", "FieldSpec", "FieldType", "MergeStrategy", "schema_error_detail"]
 
@@ -34,7 +34,7 @@ _SCHEMA_ORG_PATH = re.compile(r"(?:[A-Z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)+|
 
 
 class FieldType(StrEnum):
-    """What a field's value is; see `extraction.values.typed` for the stored form of each."""
+    """What a field's value is; see `extraction.values.parse` for the stored form of each."""
 
     TEXT = "text"
     INTEGER = "integer"

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from extraction.errors import PresetUnknown
 from extraction.schema.model import ExtractionSchema
+from jobs.errors import NotFound
 
 DEFAULT_PRESET = "default"
 
@@ -40,9 +40,11 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset(name: str) -> Preset:
-    """Return the preset called `name`. Raises: PresetUnknown, naming the available ones."""
+    """Return the preset called `name`. Raises: NotFound (code preset_unknown), naming the available ones."""
     if name not in _sources():
-        raise PresetUnknown(name, preset_names())
+        names = preset_names()
+        detail = f"There is no preset {name!r}; use one of: {', '.join(names)}."
+        raise NotFound(detail, code="preset_unknown", available=list(names))
     return _load(name)
 
 

@@ -1,21 +1,24 @@
-"""Projects and their schemas: creating, changing, finding."""
+"""Projects: created, from a preset or not, read, changed, and marked deleted."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from extraction.errors import SchemaInvalid
-from extraction.models import Extraction, SchemaVersion
+from extraction.models import SchemaVersion
 from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset
-from jobs.control.projects import project_require
-from jobs.errors import Conflict, Invalid
+from extraction.schema.versions import schema_save
+from jobs.errors import Conflict, Invalid, NotFound
 from jobs.models import Project
 from jobs.postgres.text import storable, storable_text
 
 MAX_NAME_CHARACTERS = 200
+#: What a change may touch besides the schema.
+CHANGEABLE = ("name", "description", "source_config", "entity_types", "prompt_templates", "is_active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,9 @@ class ProjectDraft:
 
 def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
     """Create a project with version 1 of its schema; return its id. Raises: Invalid, Conflict (name_taken)."""
-    name = storable_text(draft.name).strip()
-    if not name or len(name) > MAX_NAME_CHARACTERS:
-        raise Invalid(f"Give the project a name of 1 to {MAX_NAME_CHARACTERS} characters.")
-    schema = schema_parsed(draft.extraction_schema) if draft.extraction_schema else preset(DEFAULT_PRESET).schema
+    name = _name(draft.name)
+    raw = draft.extraction_schema
+    schema = ExtractionSchema.parse(raw) if raw else preset(DEFAULT_PRESET).schema
     entity_types = draft.entity_types
     if entity_types is None:
         entity_types = [] if draft.extraction_schema else list(preset(DEFAULT_PRESET).entity_types)
@@ -63,46 +65,139 @@ def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
     return project.pk
 
 
-def schema_parsed(raw: Any) -> ExtractionSchema:
-    """Return the checked schema. Raises: Invalid (code schema_invalid), with the place and the remedy."""
-    try:
-        return ExtractionSchema.parse(raw)
-    except SchemaInvalid as error:
-        raise Invalid(error.detail, code="schema_invalid") from error
+@dataclass(frozen=True, slots=True)
+class ProjectRead:
+    """A project with its present schema."""
+
+    id: UUID
+    name: str
+    description: str
+    source_config: dict[str, Any]
+    extraction_schema: dict[str, Any]
+    schema_version: int
+    entity_types: list[dict[str, Any]]
+    prompt_templates: dict[str, Any]
+    is_template: bool
+    is_active: bool
+    created_at: datetime
 
 
-def schema_current(project_id: UUID) -> SchemaVersion:
-    """Return the newest schema version of the project; one that was given none has the preset `default`.
+def projects_read(*, include_inactive: bool = False) -> list[ProjectRead]:
+    """Return the projects by name; deleted ones only when asked for."""
+    rows = Project.objects.order_by("name")
+    return _with_schemas(rows if include_inactive else rows.filter(is_active=True))
 
-    Raises: NotFound.
+
+def project_read(project_id: UUID) -> ProjectRead:
+    """Return one project, a deleted one too. Raises: NotFound."""
+    found = _with_schemas(Project.objects.filter(pk=project_id))
+    if not found:
+        raise _unknown(project_id)
+    return found[0]
+
+
+def project_change(
+    project_id: UUID, changes: Mapping[str, Any], *, force: bool = False, actor_id: int | None = None
+) -> None:
+    """Change what `changes` names, all or nothing: columns of CHANGEABLE, and `extraction_schema`.
+
+    Raises: NotFound; Invalid; Conflict (codes name_taken, schema_in_use).
     """
-    version = SchemaVersion.objects.filter(project_id=project_id).order_by("-number").first()
-    if version is not None:
-        return version
-    project_require(project_id)
-    schema = preset(DEFAULT_PRESET).schema.to_json()
-    return SchemaVersion.objects.get_or_create(project_id=project_id, number=1, defaults={"schema": schema})[0]
-
-
-def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: int | None = None) -> SchemaVersion:
-    """Store a changed schema as a new version; an equal one changes nothing. Returns the current version.
-
-    Raises: NotFound; Invalid; Conflict (code schema_in_use) when extractions of the former version exist and not
-    `force`.
-    """
-    schema = storable(schema_parsed(raw).to_json())
+    fields = {name: changes[name] for name in CHANGEABLE if name in changes}
+    if "name" in fields:
+        fields["name"] = _name(fields["name"])
     with transaction.atomic():
-        if Project.objects.select_for_update(no_key=True).filter(pk=project_id).first() is None:
-            project_require(project_id)
-        current = schema_current(project_id)
-        if current.schema == schema:
-            return current
-        if not force and Extraction.objects.filter(project_id=project_id).exists():
-            raise Conflict(
-                "Extractions made with the present schema exist. Repeat with force=true to change it; they keep"
-                " their version, can be listed as stale, and are replaced by the next extraction.",
-                code="schema_in_use",
-            )
-        return SchemaVersion.objects.create(
-            project_id=project_id, number=current.number + 1, schema=schema, created_by_id=actor_id
-        )
+        if not Project.objects.select_for_update(no_key=True).filter(pk=project_id).values_list("pk").first():
+            raise _unknown(project_id)
+        if changes.get("extraction_schema"):
+            schema_save(project_id, changes["extraction_schema"], force=force, actor_id=actor_id)
+        if fields:
+            _update(project_id, fields)
+
+
+def project_delete(project_id: UUID) -> None:
+    """Mark a project deleted; what it holds stays. Repeating it is harmless. Raises: NotFound."""
+    if not Project.objects.filter(pk=project_id).update(is_active=False):
+        raise _unknown(project_id)
+
+
+def project_from_preset(
+    *,
+    template: str,
+    name: str,
+    description: str | None = None,
+    customizations: Mapping[str, Any] | None = None,
+    actor_id: int | None = None,
+) -> UUID:
+    """Create a project from a preset; return its id.
+
+    customizations: replace what the preset says: `extraction_schema` key by key, the rest as a whole.
+    Raises: NotFound, naming the presets; Invalid; Conflict (code name_taken).
+    """
+    base, own = preset(template), dict(customizations or {})
+    schema = {**base.schema.to_json(), **(own.get("extraction_schema") or {})}
+    draft = ProjectDraft(
+        name=name,
+        description=base.description if description is None else description,
+        extraction_schema=schema,
+        entity_types=_given(own.get("entity_types"), [dict(entity) for entity in base.entity_types]),
+        source_config=own.get("source_config") or {},
+        prompt_templates=own.get("prompt_templates") or {},
+    )
+    return project_create(draft, actor_id=actor_id)
+
+
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _name(name: str) -> str:
+    name = storable_text(name).strip()
+    if not name or len(name) > MAX_NAME_CHARACTERS:
+        raise Invalid(f"Give the project a name of 1 to {MAX_NAME_CHARACTERS} characters.")
+    return name
+
+
+def _update(project_id: UUID, fields: Mapping[str, Any]) -> None:
+    try:
+        with transaction.atomic():
+            Project.objects.filter(pk=project_id).update(**fields)
+    except IntegrityError as error:
+        name = fields.get("name")
+        if not Project.objects.filter(name=name).exclude(pk=project_id).exists():
+            raise
+        raise Conflict(
+            f"There is already a project called {name!r}; choose another name.", code="name_taken"
+        ) from error
+
+
+def _with_schemas(projects: Iterable[Project]) -> list[ProjectRead]:
+    """Return the projects with their newest schemas; one that was given none yet has the preset `default`."""
+    rows = list(projects)
+    newest = SchemaVersion.objects.filter(project__in=[row.pk for row in rows]).order_by("project_id", "-number")
+    schemas = {
+        project_id: (schema, number)
+        for project_id, schema, number in newest.distinct("project_id").values_list("project_id", "schema", "number")
+    }
+    default = (preset(DEFAULT_PRESET).schema.to_json(), 1)
+    return [_read(row, *schemas.get(row.pk, default)) for row in rows]
+
+
+def _read(row: Project, schema: dict[str, Any], number: int) -> ProjectRead:
+    return ProjectRead(
+        id=row.pk,
+        name=row.name,
+        description=row.description,
+        source_config=row.source_config,
+        extraction_schema=schema,
+        schema_version=number,
+        entity_types=row.entity_types,
+        prompt_templates=row.prompt_templates,
+        is_template=row.is_template,
+        is_active=row.is_active,
+        created_at=row.created_at,
+    )
+
+
+def _unknown(project_id: UUID) -> NotFound:
+    return NotFound(f"There is no project {project_id}. List the projects to find the right id.")

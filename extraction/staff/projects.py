@@ -11,9 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from extraction.models import Extraction
+from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset_names
-from extraction.schema.project_changes import CHANGEABLE, project_change, project_from_preset
-from extraction.schema.projects import schema_current, schema_parsed
+from extraction.schema.projects import CHANGEABLE, project_change, project_from_preset
+from extraction.schema.versions import schema_current
 from jobs.errors import Invalid
 from jobs.models import Project
 from jobs.staff import cells
@@ -72,7 +73,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         if raw is None:
             return data
         try:
-            wanted = schema_parsed(raw).to_json()
+            wanted = ExtractionSchema.parse(raw).to_json()
         except Invalid as error:
             self.add_error("extraction_schema", error.detail)
             return data

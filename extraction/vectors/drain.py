@@ -8,7 +8,6 @@ import logging
 import time
 from dataclasses import asdict, dataclass, fields
 
-from extraction.audit import compare
 from extraction.models import VectorChange
 from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES, Applying, write_seconds
@@ -50,7 +49,7 @@ _COUNTED = tuple(one.name for one in fields(DrainReceipt) if one.name != "unavai
 
 
 def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
-    """Drain both lanes until nothing is due or `seconds` have passed, then serve a requested audit.
+    """Drain both lanes until nothing is due or `seconds` have passed.
 
     The lanes take turns, so that neither starves; one with nothing due is left out for a second. An outage of the
     embedder stops the upserts only.
@@ -58,7 +57,6 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
     until = time.monotonic() + seconds
     receipt, stopped = DrainReceipt(), set[str]()
     next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)
-    compare.request_if_collection_is_new()
     while (now := time.monotonic()) < until:
         claimed_before = receipt.claimed
         turn = [lane for lane, due_at in next_turn.items() if due_at <= now and lane not in stopped]
@@ -73,8 +71,6 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
             if len(turn) + len(stopped) >= len(BATCH_CHANGES):
                 break
             next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)  # before it ends, nobody is left out
-    if not stopped:
-        compare.requests_serve()
     if receipt.claimed:
         log.info("vectors_drained", extra={"claimed": receipt.claimed, "removed": receipt.removed})
     return receipt

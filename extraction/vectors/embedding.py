@@ -12,8 +12,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from extraction.errors import ExtractionError
 from extraction.vectors.bm25 import without_question_words
+from jobs.errors import QuarryError, Unavailable
 
 EMBEDDERS = ("wordllama", "openai", "fastembed")
 MAX_TEXT_CHARACTERS = 20_000
@@ -22,20 +22,19 @@ MAX_TEXT_CHARACTERS = 20_000
 Matrix = NDArray[np.float32]
 
 
-class EmbedderUnavailable(ExtractionError):
+class EmbedderUnavailable(Unavailable):
     """The embedder cannot work now: not installed, not configured, or its service does not answer."""
 
     code = "embedder_unavailable"
-    retryable = True
 
 
-class EmbedderRejected(ExtractionError):
+class EmbedderRejected(QuarryError):
     """The embedding service refuses this very input; the same batch fails for ever (halve it)."""
 
     code = "embedder_rejected"
 
 
-class EmbedderUnknown(ExtractionError):
+class EmbedderUnknown(QuarryError):
     """No embedder has this name."""
 
     code = "embedder_unknown"
@@ -258,7 +257,7 @@ def _vectors_of(response: httpx.Response, expected: int, url: str) -> list[list[
 def _load_wordllama() -> Any:
     try:
         with _root_logger_kept():
-            import wordllama
+            import wordllama  # here, because most processes never embed, and its import meddles with logging
         folder = Path(wordllama.__file__).parent
         model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
     except (ImportError, OSError, ValueError) as error:
@@ -278,7 +277,7 @@ def _root_logger_kept() -> Iterator[None]:
 
 def _load_fastembed(model: str) -> Any:
     try:
-        from fastembed import TextEmbedding
+        from fastembed import TextEmbedding  # an extra that few install
     except ImportError as error:
         raise EmbedderUnavailable(
             "EMBEDDER=fastembed needs its package: run `pip install quarry[fastembed]` or unset EMBEDDER."

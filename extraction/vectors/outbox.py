@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 
 from extraction.models import VectorChange
-from extraction.vectors import outbox_ends as ends
+from extraction.vectors import outbox_statements as ends
 from jobs.postgres.transactions import retried
 
 LEASE_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from extraction.models import Extraction, Passage
-from extraction.passages.chunks import Chunk
+from extraction.passages.chunks import index_text
 from extraction.vectors import bm25
 from extraction.vectors.embedding import Embedder
 from extraction.vectors.stores.base import Point
@@ -57,8 +57,7 @@ def points_make(rows: Sequence[IndexedRow], embedder: Embedder) -> list[Point]:
 
 def passage_text(*, text: str, context: str) -> str:
     """Return what is indexed of a passage: its context (title, headings, a table's header), then its text."""
-    chunk = Chunk(text=text, start=0, end=len(text), heading_path=(), ordinal=0, title=context.strip())
-    return chunk.index_text[:MAX_INDEX_CHARACTERS]
+    return index_text(text=text, context=context.strip())[:MAX_INDEX_CHARACTERS]
 
 
 def extraction_text(*, field_group: str, data: Mapping[str, Any], title: str) -> str:

@@ -1,45 +1,44 @@
 """The kind `extract`: one item per source, in a few numbered lanes."""
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
 from crawling.models import Source
 from extraction.models import Extraction
-from extraction.schema.projects import schema_current
-from extraction.vectors.vector_work import drain_wake
-from extraction.work.writes import ExtractionWrite
-from jobs.control import lifecycle
-from jobs.ledger import ledger
+from extraction.schema.versions import schema_current
+from extraction.vectors.chore import drain_wake
+from extraction.work.store import ExtractionWrite, extractions_store, hashes_lock
+from jobs.control.submit import job_submit
+from jobs.ledger.counts import items_count
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project
 from jobs.postgres.chunks import id_chunks
-from jobs.postgres.text import storable
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
-if TYPE_CHECKING:
-    from extraction.cascade.cascade import GroupResult
+if TYPE_CHECKING:  # see `open_worker`
     from extraction.work.worker import SourceWorker
 
 LANES = 4
 
 
-class Extract:
+class Extract(Kind):
     """Extracts typed values with evidence from stored sources."""
 
     name = "extract"
     family = "extract"
+    items_name = "sources"
+    result_names = ("sources", "extractions")
 
     def populate(self, job: JobRef) -> None:
         """Add one item per source that the payload selects."""
         for ids in id_chunks(sources_selected(job.project_id, job.payload)):
-            ledger.items_add(job.id, [source_item(source_id) for source_id in ids])
+            items_add(job.id, [source_item(source_id) for source_id in ids])
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[SourceWorker]":
         from extraction.work.worker import source_worker  # its parsers take a second to load; only workers need them
@@ -48,16 +47,15 @@ class Extract:
 
     def settle(self, job: JobKey, outcomes: list[Outcome]) -> list[Outcome]:
         writes = [outcome.write for outcome in outcomes if isinstance(outcome.write, ExtractionWrite)]
-        hashes = _locked_hashes([write.source_id for write in writes])
+        hashes = hashes_lock([write.source_id for write in writes])
         current = [write for write in writes if hashes.get(write.source_id) == write.content_hash]
-        _replace_extractions(job, current)
-        _mark_sources(current)
+        extractions_store(job, current)
         drain_wake()
         return [_decided(outcome, hashes) for outcome in outcomes]
 
     def complete(self, job: JobRef) -> dict[str, Any]:
         """Return how much was found; when nothing was, the reason and what is possible all the same."""
-        outcomes = ledger.counts(job.id).outcomes
+        outcomes = items_count(job.id).outcomes
         facts: dict[str, Any] = {"extractions": Extraction.objects.filter(job_id=job.id).count()}
         empty = outcomes.get("empty", 0)
         if empty:
@@ -81,7 +79,7 @@ class Extract:
         label = str(parent.payload.get("url") or parent.payload.get("source_group", ""))
         # A retried crawl completes a second time; its first extraction keeps its place.
         parent_id = None if Job.objects.filter(parent_id=parent.id).exists() else parent.id
-        return lifecycle.job_submit(
+        return job_submit(
             kind=self.name, project_id=parent.project_id, payload=payload, label=label, parent_id=parent_id
         )
 
@@ -104,57 +102,6 @@ def sources_selected(project_id: UUID, payload: dict[str, Any]) -> QuerySet[Sour
         stale = Q(extracted_version__isnull=True) | ~Q(extracted_version=payload["schema_number"])
         rows = rows.filter(stale)
     return rows
-
-
-def _locked_hashes(source_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return id → content hash of the sources that still exist, locked in URL order against a change."""
-    rows = Source.objects.select_for_update(no_key=True).filter(pk__in=source_ids).order_by("url")
-    return dict(rows.values_list("pk", "content_hash"))
-
-
-def _replace_extractions(job: JobKey, writes: Sequence[ExtractionWrite]) -> None:
-    for write in writes:
-        Extraction.objects.filter(source_id=write.source_id, field_group__in=write.groups).delete()
-        if write.is_whole:  # groups that the schema no longer has
-            Extraction.objects.filter(source_id=write.source_id).delete()
-    Extraction.objects.bulk_create(
-        [
-            Extraction(
-                project_id=job.project_id,
-                source_id=write.source_id,
-                job_id=job.id,
-                schema_version_id=write.schema_version_id,
-                field_group=result.group,
-                entity_index=result.entity_index,
-                data=storable(result.data),
-                evidence=storable(result.evidence_json()),
-                confidence=result.confidence,
-                ungrounded=list(result.ungrounded),
-                notes=storable(_notes(result)),
-                extracted_at=Now(),
-            )
-            for write in writes
-            for result in write.results
-        ],
-        batch_size=500,
-    )
-
-
-def _notes(result: "GroupResult") -> list[dict[str, Any]]:
-    """Return the conflicts and the dropped values of one entity, as stored."""
-    conflicts = [{"kind": "conflict", **asdict(conflict)} for conflict in result.conflicts]
-    return conflicts + [{"kind": "note", **asdict(note)} for note in result.notes]
-
-
-def _mark_sources(writes: Sequence[ExtractionWrite]) -> None:
-    by_end: dict[tuple[str, int | None], list[UUID]] = {}
-    for write in writes:
-        status = ("extracted" if write.results else "completed") if write.is_whole else "partial"
-        number = write.schema_number if write.is_whole else None
-        by_end.setdefault((status, number), []).append(write.source_id)
-    for (status, number), ids in by_end.items():
-        changes: dict[str, Any] = {"status": status} | ({"extracted_version": number} if number else {})
-        Source.objects.filter(pk__in=ids).update(**changes)
 
 
 def _decided(outcome: Outcome, hashes: dict[UUID, str]) -> Outcome:

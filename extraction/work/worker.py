@@ -16,7 +16,8 @@ from extraction.cascade.product.markup import ProductMarkup
 from extraction.evidence.page import PageInput
 from extraction.models import SchemaVersion
 from extraction.schema.model import ExtractionSchema
-from extraction.work.writes import ExtractionWrite
+from extraction.work.store import ExtractionWrite
+from jobs.errors import QuarryError
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
 from jobs.states import Reason
@@ -59,17 +60,22 @@ class SourceWorker:
         source_ids = [UUID(claim.key) for claim in claims]
         self._pages.update(await self.database(pages_load, source_ids))
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is remembered between extractions."""
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:
-        """Return the entities found in one source, or that it is gone."""
+        """Return the entities found in one source, or that it is gone, or that a service it needs does not answer."""
         source_id = UUID(claim.key)
         page = self._pages.pop(source_id, None)
         if page is None:
             return kinds.skipped(claim, Reason.SOURCE_GONE)
         version, schema = self._schemas[job.id]
-        results, notes = await on_cpu(page_extract, page, schema, self.extractors)
+        try:
+            results, notes = await on_cpu(page_extract, page, schema, self.extractors)
+        except QuarryError as error:
+            if not error.is_temporary:
+                raise
+            return kinds.retryable(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)
         write = ExtractionWrite(
             source_id=source_id,
             content_hash=page.content_hash,
@@ -134,4 +140,9 @@ def _schema_of(job: JobRef) -> tuple[SchemaVersion, ExtractionSchema]:
 @asynccontextmanager
 async def source_worker(lane: str, database: Any) -> AsyncIterator[SourceWorker]:
     """Open the worker for one slice of an extraction lane."""
-    yield SourceWorker(database, [SchemaOrg(), Selectors(), ProductMarkup()])
+    yield SourceWorker(database, extractors())
+
+
+def extractors() -> list[Extractor]:
+    """Return the extractors of the cascade, the cheapest first."""
+    return [SchemaOrg(), Selectors(), ProductMarkup()]

@@ -12,7 +12,7 @@ PACE = "crawling/web/politeness.py"
 INFLATE = "crawling/web/inflate.py"
 HOSTS = "crawling/sources/hosts.py"
 ADMIN = "crawling/admin.py"
-LEDGER = "jobs/ledger/ledger.py"
+ITEMS = "jobs/ledger/items.py"
 
 LOCK = "Source.objects.select_for_update(no_key=True).filter(wanted"
 
@@ -35,20 +35,20 @@ PROTECTIONS = [
         "crawl-moves-up",
         "What is found again on a shorter way and still waits is moved up.",
         "work/test_kind.py::test_a_pending_item_found_nearer_moves_up",
-        Change(LEDGER, "            cursor.execute(_MOVE_UP, [*_columns(known), job_id])\n", "            pass\n"),
+        Change(ITEMS, "            cursor.execute(_MOVE_UP, [*_columns(known), job_id])\n", "            pass\n"),
     ),
     rule(
         "crawl-moves-up-pending-only",
         "Only what still waits is moved up, and nobody waits for it.",
         "work/test_kind.py::test_an_item_under_way_or_done_stays_as_it_is",
-        Change(LEDGER, "WHERE w.state = 'pending' AND w.rank > d.rank", "WHERE w.rank > d.rank"),
+        Change(ITEMS, "WHERE w.state = 'pending' AND w.rank > d.rank", "WHERE w.rank > d.rank"),
     ),
     rule(
         "crawl-moves-up-unlocked",
         "Links found once more lock no items.",
         "work/test_kind.py::test_known_items_are_not_locked",
         Change(
-            LEDGER,
+            ITEMS,
             "    ON CONFLICT (job_id, key) DO NOTHING\n",
             "    ON CONFLICT (job_id, key) DO UPDATE SET rank = excluded.rank"
             " WHERE jobs_workitem.rank > excluded.rank\n",
@@ -108,8 +108,8 @@ PROTECTIONS = [
         "sources/test_storing.py::test_only_jobs_that_fetched_hold",
         Change(
             "extraction/work/kind.py",
-            "        _mark_sources(current)\n",
-            "        _mark_sources(current)\n"
+            "        extractions_store(job, current)\n",
+            "        extractions_store(job, current)\n"
             "        from crawling.models import SourceHold\n"
             "        holds = [SourceHold(source_id=write.source_id, job_id=job.id) for write in current]\n"
             "        SourceHold.objects.bulk_create(holds)\n",

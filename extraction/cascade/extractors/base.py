@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from extraction.errors import NotApplicable, Unavailable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence
 from extraction.schema.model import FieldGroup
-from extraction.values.typed import Value
-
-__all__ = ["Dropped", "Extractor", "Finding", "Found", "NotApplicable", "PageInput", "Unavailable"]
+from extraction.values.parse import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Extractor(Protocol):
     def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
         """Return what the page says about the fields named in `missing`; several findings per field are fine.
 
-        Raises: NotApplicable when the page holds nothing this extractor reads; Unavailable when a service it
-        needs is out of order.
+        Raises: NotApplicable when the page holds nothing this extractor reads; a temporary error, such as
+        Unavailable, when a service it needs is out of order.
         """
         ...

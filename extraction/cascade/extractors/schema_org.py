@@ -12,7 +12,7 @@ from extraction.evidence.page import PageInput
 from extraction.evidence.structured_data import JSON_LD, META, MICRODATA
 from extraction.evidence.verify import Evidence, Place, markup_evidence
 from extraction.schema.model import FieldGroup, FieldSpec, FieldType
-from extraction.values.typed import parse_list, parse_value
+from extraction.values.parse import parse_list, parse_value
 
 #: How far each syntax is trusted: meta tags are written for previews, not for facts.
 CONFIDENCE = {JSON_LD: 0.95, MICRODATA: 0.9, META: 0.8}

@@ -10,7 +10,7 @@ from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, markup_evidence
 from extraction.schema.model import FieldGroup, FieldSpec, FieldType
 from extraction.schema.selectors import compile_selector
-from extraction.values.typed import narrow, parse_list, parse_value
+from extraction.values.parse import narrow, parse_list, parse_value
 
 CONFIDENCE = 0.9
 

@@ -23,7 +23,7 @@ from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import markup_evidence, read_address
 from extraction.schema.model import FieldGroup, FieldSpec
-from extraction.values.typed import parse_value
+from extraction.values.parse import parse_value
 
 CONFIDENCE = {"price": 0.6, "availability": 0.6, "name": 0.6, "sku": 0.55, "gtin": 0.6, "mpn": 0.5, "brand": 0.55}
 MAX_CANDIDATES = 12

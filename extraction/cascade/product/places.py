@@ -17,7 +17,7 @@ from extraction.cascade.product.words import (
 )
 from extraction.errors import BadValue
 from extraction.values.availability import availability_named, is_only_availability
-from extraction.values.numbers import parse_money
+from extraction.values.money import parse_money
 
 MAX_PRICE_CHARACTERS = 40
 MAX_STOCK_CHARACTERS = 120

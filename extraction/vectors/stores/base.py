@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from extraction.errors import ExtractionError
+from jobs.errors import Invalid, QuarryError, Unavailable
 
 DENSE = "dense"
 SPARSE = "bm25"
@@ -27,17 +27,16 @@ Scalar: TypeAlias = str | int | float | bool | None
 Vector: TypeAlias = NDArray[np.float32] | Sequence[float]
 
 
-class StoreError(ExtractionError):
+class StoreError(QuarryError):
     """Root of everything a vector store answers with instead of a result."""
 
     code = "store_error"
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError, Unavailable):
     """The store does not answer, or not in time; the same call may succeed later."""
 
     code = "store_unavailable"
-    retryable = True
 
 
 class StoreBusy(StoreUnavailable):
@@ -46,7 +45,7 @@ class StoreBusy(StoreUnavailable):
     code = "store_busy"
 
 
-class StoreRejected(StoreError):
+class StoreRejected(StoreError, Invalid):
     """The store refuses this content; the same call fails for ever.
 
     ids: the batch that was refused, every point of it a suspect (halve it to find the culprit).

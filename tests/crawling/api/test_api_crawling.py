@@ -6,8 +6,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from crawling.api.schemas import MAX_FOCUS_TERMS, MAX_LANGUAGES
 from crawling.models import Source, SourceHold
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import NewItem
 from tests.helpers.api_client import problem_of
@@ -125,8 +126,8 @@ def test_what_has_no_effect_is_named(crawl):
         ({"scope": "domain", "allow_subdomains": False}, "Scope “domain” includes subdomains"),
         ({"scope": "prefix", "allow_backward_links": True}, "Scope “prefix” stays in one folder"),
         ({"path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
-        ({"allowed_languages": ["en"] * 101}, "allowed_languages must have at most 100 items"),
-        ({"focus_terms": ["api"] * 101}, "focus_terms must have at most 100 items"),
+        ({"allowed_languages": ["en"] * (MAX_LANGUAGES + 1)}, "allowed_languages must have at most 100 items"),
+        ({"focus_terms": ["api"] * (MAX_FOCUS_TERMS + 1)}, "focus_terms must have at most 100 items"),
         ({"allowed_languages": ["english!"]}, "allowed_languages[0] must match pattern"),
         ({"company": "x" * 201}, "company must have at most 200 characters."),
         ({"allow_subdomains": "perhaps"}, "allow_subdomains must be true or false."),
@@ -151,7 +152,7 @@ def test_how_a_crawl_stands(api, crawl):
     job_id = crawl(limit=4).json()["job_id"]
     with transaction.atomic():
         new = [NewItem(f"https://a.example/{number}", "host:a.example", rank=1) for number in range(8)]
-        ledger.items_add(UUID(job_id), new)
+        items_add(UUID(job_id), new)
     _settle("https://a.example/0", "done")
     _settle("https://a.example/1", "done", outcome="redirected")
     _settle("https://a.example/2", "failed", reason="timeout")

@@ -17,8 +17,8 @@ from crawling.web import politeness
 from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.work.worker import HostWorker
-from jobs.control import lifecycle
-from jobs.ledger import lane_pausing
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import lane_pause, lane_resume
 from jobs.models import Lane, Project, WorkItem
 from jobs.worker import runner
 from tests.helpers.crawls import crawl, crawl_start, drive, html, items, lanes_of, waits_end
@@ -79,13 +79,13 @@ def test_a_host_that_staff_pause_is_asked_nothing_more_until_they_resume_it(
         (lane_id,) = lanes_of(job_id)
         side = in_thread(runner.slice_run, lane_id=lane_id)
         until(lambda: len(server.paths) > 2, "some pages were asked for")
-        lane_pausing.lane_pause(lane_id=lane_id)
+        lane_pause(lane_id=lane_id)
         side.result()
         asked = len(server.paths)
         assert asked < 32, "all was asked for before the pause was noticed"
         assert runner.slice_run(lane_id=lane_id) == 0
         assert len(server.paths) == asked
-        lane_pausing.lane_resume(lane_id=lane_id)
+        lane_resume(lane_id=lane_id)
         settings.QUARRY = in_haste
         job = drive(job_id)
     assert job.result["counts"] == {"done": 31}
@@ -198,7 +198,7 @@ def test_a_cancel_aborts_requests_under_way(project: Project, in_thread: Any) ->
         job_id = crawl_start(project, server.url("/"))
         side = in_thread(runner.slice_run, lane_id=lanes_of(job_id)[0])
         server.wait_until(lambda: server.in_flight == 4)
-        lifecycle.job_cancel(job_id=job_id)
+        job_cancel(job_id=job_id)
         server.wait_until(lambda: len(server.aborted) == 4)  # long before any of them is answered
         side.result()
     job = drive(job_id)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from crawling.models import Source, SourceContent
 from extraction.models import Extraction
-from extraction.schema.projects import schema_current
+from extraction.schema.versions import schema_current
 from jobs.models import Job, Project
 from tests.helpers.api_client import api, problem_of
 

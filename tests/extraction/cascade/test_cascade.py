@@ -10,10 +10,11 @@ import pytest
 from extraction.cascade.cascade import run_cascade
 from extraction.cascade.extractors.base import Dropped, Found
 from extraction.cascade.merge import merge_found
-from extraction.errors import NotApplicable, Unavailable
+from extraction.errors import NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, text_evidence
 from extraction.schema.model import ExtractionSchema, FieldSpec
+from jobs.errors import Unavailable
 from jobs.worker.cpu import on_cpu
 from tests.helpers.factories import PATIENCE_SECONDS
 

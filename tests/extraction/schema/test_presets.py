@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from extraction.errors import PresetUnknown
 from extraction.schema.model import ExtractionSchema
 from extraction.schema.presets import DEFAULT_PRESET, preset, preset_names
+from jobs.errors import NotFound
 
 
 def test_there_is_a_default_among_them():
@@ -26,6 +26,7 @@ def test_each_preset_is_whole(name):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(PresetUnknown) as caught:
+    with pytest.raises(NotFound) as caught:
         preset("../default")
     assert "articles, default, docs" in caught.value.detail
+    assert (caught.value.code, caught.value.context["available"]) == ("preset_unknown", list(preset_names()))

@@ -11,7 +11,8 @@ from django.utils import timezone
 from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
 from extraction.schema.presets import preset
-from extraction.schema.projects import ProjectDraft, project_create, schema_current, schema_save
+from extraction.schema.projects import ProjectDraft, project_create
+from extraction.schema.versions import schema_current, schema_save
 from jobs.errors import Conflict, Invalid, NotFound
 from jobs.models import Project
 from tests.helpers.extractions import SCHEMA

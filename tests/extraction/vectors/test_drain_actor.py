@@ -1,28 +1,59 @@
-"""The actor of the drain: one a process."""
+"""The actor of the drain: one a process, and what it sends goes to its own queue."""
 
 import threading
 
+import dramatiq
 import pytest
 
 from extraction import actors
+from extraction.audit import requests
 from extraction.vectors import drain
+from extraction.vectors.drain import DrainReceipt
+from jobs.messages.names import ACTOR_QUEUES
+
+PATIENCE_SECONDS = 30.0
 
 
-def test_a_second_drain_in_a_process_leaves_its_thread_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what the actor asks of the audit, which is not at work here."""
+    calls: list[str] = []
+    for name in ("request_if_collection_is_new", "requests_serve"):
+        monkeypatch.setattr(requests, name, lambda name=name: calls.append(name))
+    return calls
+
+
+def test_a_second_drain_in_a_process_leaves_its_thread_to_others(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
     begun, go_on = threading.Event(), threading.Event()
     runs: list[str] = []
 
-    def slow() -> None:
+    def slow() -> DrainReceipt:
         runs.append(threading.current_thread().name)
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE_SECONDS)
+        return DrainReceipt()
 
     monkeypatch.setattr(drain, "drain_vectors", slow)
     first = threading.Thread(target=actors.drain_vectors.fn, name="first")
     first.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE_SECONDS)
     actors.drain_vectors.fn()  # returns at once: the first goes on until nothing is due
     go_on.set()
-    first.join(30)
+    first.join(PATIENCE_SECONDS)
     actors.drain_vectors.fn()
     assert runs == ["first", threading.current_thread().name]
+
+
+def test_audits_wait_until_the_store_answers(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
+    for unavailable, expected in (("the store is down", ["request_if_collection_is_new"]), ("", ["requests_serve"])):
+        monkeypatch.setattr(drain, "drain_vectors", lambda why=unavailable: DrainReceipt(unavailable=why))
+        asked.clear()
+        actors.drain_vectors.fn()
+        assert asked[-1:] == expected
+
+
+def test_the_table_of_queues_is_true() -> None:
+    for name in ("drain_vectors", "audit_slice"):
+        assert dramatiq.get_broker().get_actor(name).queue_name == ACTOR_QUEUES[name]

@@ -10,11 +10,11 @@ from django.db.transaction import TransactionManagementError
 
 from crawling.models import Source
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
+from extraction.owners.vector_owner import VectorOwner
 from extraction.vectors import apply, outbox, process_store
 from extraction.vectors.drain import drain, drain_once, drain_vectors
 from extraction.vectors.embedding import EmbedderRejected, EmbedderUnavailable, WordLlamaEmbedder
 from extraction.vectors.stores.base import StoreRejected, StoreUnavailable
-from extraction.vectors.vector_owner import VectorOwner
 from jobs.errors import Unavailable
 from tests.helpers.knowledge import (
     Knowledge,
