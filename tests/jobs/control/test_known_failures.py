@@ -65,7 +65,7 @@ STANDS_FOR = {
     ],
     "cleanup of an extract job": [
         "jobs.control.test_removal.test_an_extraction_takes_exactly_its_own",
-        "extraction.owners.test_extraction_artifacts.test_a_chunk_removes_the_extractions_of_the_job_alone",
+        "extraction.owners.test_extraction_owner.test_a_chunk_removes_the_extractions_of_the_job_alone",
     ],
     "a source removed while its vector is being written": [
         "jobs.control.test_removal_races.test_a_point_written_late_by_a_drainer_goes_as_well",
