@@ -10,10 +10,8 @@ from jobs.api.schemas_removal import MAX_HOSTS
 from jobs.control import bulk
 from jobs.control.cancel import job_cancel
 from jobs.models import KEY_MAX_CHARACTERS, Job
-from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.api_client import Api, problem_of
 from tests.helpers.factories import status_of
-
-__all__ = ["api"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from jobs.registry import kinds, owners
 from jobs.states import JobStatus
 from jobs.worker import healing, runner
 from tests.helpers.factories import Probe, claimed, lane_id, leases_run_out, states, status_of
-from tests.helpers.knowledge import TrippingStore, all_ids, embedder, store, time_passes  # noqa: F401  fixtures
+from tests.helpers.knowledge import TrippingStore, all_ids, time_passes
 from tests.helpers.made_jobs import (
     cleaned_up,
     crawled,
@@ -152,7 +152,7 @@ def die(things: Any) -> None:
 @pytest.mark.parametrize("moment", ["before_upsert", "after_upsert", "before_delete", "after_delete"])
 def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
     project: Project,
-    store: TrippingStore,  # noqa: F811  a fixture
+    store: TrippingStore,
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
 ) -> None:
