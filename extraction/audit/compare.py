@@ -16,6 +16,7 @@ from django.db import connection
 from extraction.audit import state
 from extraction.audit.state import Progress
 from extraction.models import Extraction, Passage
+from extraction.states import AuditSide
 from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
@@ -107,8 +108,8 @@ def auditing() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [AUDITOR_LOCK])
 
 
-def _row_page(side: str, after: UUID | None) -> list[UUID]:
-    model: type[Passage] | type[Extraction] = Passage if side == state.PASSAGES else Extraction
+def _row_page(side: AuditSide, after: UUID | None) -> list[UUID]:
+    model: type[Passage] | type[Extraction] = Passage if side is AuditSide.PASSAGES else Extraction
     ids = model.objects.order_by("pk").values_list("pk", flat=True)
     return list((ids if after is None else ids.filter(pk__gt=after))[:PAGE])
 

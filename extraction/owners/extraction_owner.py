@@ -37,7 +37,7 @@ class ExtractionOwner:
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many extractions these jobs made and still have."""
-        return Extraction.objects.filter(job_id__in=job_ids).count()
+        return Extraction.objects.filter(job_id__any=job_ids).count()
 
     def _locked_sources(self, job_id: UUID, size: int) -> list[UUID]:
         """Return the sources of the next `size` extractions, locked in URL order as settling does."""

@@ -15,10 +15,10 @@ import numpy as np
 from extraction.models import VectorChange
 from extraction.search.fusion import zscore_sum
 from extraction.search.rows import SearchHit, hits_read
+from extraction.states import PointKind
 from extraction.vectors import bm25, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.embedding import Embedder, EmbedderRejected
-from extraction.vectors.points import EXTRACTION, PASSAGE
 from extraction.vectors.stores.base import Hit, SearchFilter, StoreRejected, VectorStore, conditions
 from jobs.errors import Invalid, Unavailable
 
@@ -116,9 +116,10 @@ def _check_limit(limit: int) -> None:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
-    unknown = sorted(set(kinds) - {EXTRACTION, PASSAGE})
+    unknown = sorted(set(kinds) - set(PointKind))
     if unknown:
-        raise Invalid(f"There is no kind {unknown[0]!r}; use {EXTRACTION!r}, {PASSAGE!r} or both.", code="bad_kind")
+        detail = f"There is no kind {unknown[0]!r}; use 'extraction', 'passage' or both."
+        raise Invalid(detail, code="bad_kind")
 
 
 def _check_filter(wanted: SearchFilter) -> None:

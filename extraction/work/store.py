@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from crawling.models import Source
 from extraction.models import Extraction
+from extraction.states import NoteKind
 from jobs.postgres.text import storable
 from jobs.registry.kinds import JobKey
 
@@ -71,8 +72,8 @@ def _replace(job: JobKey, writes: Sequence[ExtractionWrite]) -> None:
 
 def _notes(result: "GroupResult") -> list[dict[str, Any]]:
     """Return the conflicts and the dropped values of one entity, as stored."""
-    conflicts = [{"kind": "conflict", **asdict(conflict)} for conflict in result.conflicts]
-    return conflicts + [{"kind": "note", **asdict(note)} for note in result.notes]
+    conflicts = [{"kind": NoteKind.CONFLICT, **asdict(one)} for one in result.disagreements]
+    return conflicts + [{"kind": NoteKind.NOTE, **asdict(note)} for note in result.notes]
 
 
 def _mark_sources(writes: Sequence[ExtractionWrite]) -> None:

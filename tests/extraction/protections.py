@@ -184,7 +184,7 @@ PROTECTIONS = [
         "vector-deletes-alone",
         "Deletes have their own lane and need no embedder.",
         "vectors/test_outbox.py::test_deletes_need_no_embedder",
-        Change(DRAIN, "        if operation == VectorChange.UPSERT:\n", "        if True:\n"),
+        Change(DRAIN, "        if operation is VectorOperation.UPSERT:\n", "        if True:\n"),
     ),
     rule(
         "vector-outage-is-lag",

@@ -18,7 +18,7 @@ def digits(text):
 
 
 @pytest.mark.parametrize(
-    ("quote", "found", "manner"),
+    ("quote", "found", "match"),
     [
         ("employs 1,250 people", "employs 1,250 people", "exact"),
         ("ACME corp. employs", "Acme Corp.** employs", "normalised"),
@@ -27,10 +27,10 @@ def digits(text):
         ("employs 1,250 peoples - it is based", "employs 1,250 people — it’s based", "fuzzy"),
     ],
 )
-def test_a_quote_is_found_in_its_own_words(quote, found, manner):
+def test_a_quote_is_found_in_its_own_words(quote, found, match):
     span = locate(TEXT, quote)
     assert span is not None
-    assert (TEXT[span.start : span.end], span.manner) == (found, manner)
+    assert (TEXT[span.start : span.end], span.match) == (found, match)
 
 
 @pytest.mark.parametrize(

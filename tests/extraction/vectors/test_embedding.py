@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extraction.states import EmbedderName
 from extraction.vectors.embedding import (
-    EMBEDDERS,
     EmbedderRejected,
     EmbedderUnavailable,
     EmbedderUnknown,
@@ -228,7 +228,7 @@ def test_fastembed_missing_says_what_to_install(monkeypatch):
 
 
 def test_make_embedder_knows_each_name():
-    made = [make_embedder(name, base_url="http://127.0.0.1:9/v1", model="m") for name in EMBEDDERS]
+    made = [make_embedder(name, base_url="http://127.0.0.1:9/v1", model="m") for name in EmbedderName]
     assert [embedder.name for embedder in made] == ["wordllama", "openai-m", "fastembed-m"]
     made[1].close()
 
