@@ -21,7 +21,7 @@ from jobs.staff import cells
 from jobs.staff.tables import BigTableAdmin, ProjectFilter, QuarryAdmin
 
 TEXT_SHOWN_CHARACTERS = 20_000
-ORIGINAL_MAX_BYTES = 64 * 1024 * 1024  # beyond any page the crawler keeps
+MAX_ORIGINAL_BYTES = 64 * 1024 * 1024  # more than any page that the crawler keeps
 
 
 @admin.register(Source)
@@ -33,11 +33,11 @@ class SourceAdmin(BigTableAdmin):
     list_filter = ("status", ("project", ProjectFilter))
     list_select_related = ("project",)
     search_fields = ("=url", "=content_hash")
-    search_help_text = "A whole URL or content hash"
+    search_help_text = "A complete URL or content hash"
     fieldsets = (
         (None, {"fields": ("address", "title", "status_badge", "project", "job", "files")}),
         ("Page", {"fields": ("author", "language", "published", "modified", "source_group", "source_type")}),
-        ("Answer", {"fields": ("http_status", "content_type", "size", "etag", "last_modified", "headers")}),
+        ("Response", {"fields": ("http_status", "content_type", "size", "etag", "last_modified", "headers")}),
         ("History", {"fields": ("created_at", "fetched_at", "changed_at", "gone_at", "adopted_at")}),
         ("Extraction", {"fields": ("extracted_version", "made_of_it", "content_hash")}),
         ("Evidence text", {"fields": ("evidence_text",)}),
@@ -73,7 +73,7 @@ class SourceAdmin(BigTableAdmin):
         try:
             found = SourceContent.objects.filter(pk=UUID(key)).values_list(column, flat=True).first()
         except ValueError as error:
-            raise Http404("A source's id is a UUID.") from error
+            raise Http404("Not the id of a source: those are UUIDs.") from error
         if found is None:
             raise Http404("This source has no content: nothing was fetched yet, or it was removed.")
         return found
@@ -86,14 +86,14 @@ class SourceAdmin(BigTableAdmin):
 
     @admin.display(description="Address")
     def address(self, source: Source) -> SafeString | str:
-        """Return the URL, as a link when it is one of the web."""
+        """Return the URL, as a link if it is a web address."""
         if not source.url.startswith(("http://", "https://")):
             return source.url
         return format_html('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', source.url, source.url)
 
     @admin.display(description="Status")
     def status_badge(self, source: Source) -> SafeString:
-        """Return the status, and whether the page is gone from its site."""
+        """Return the status, and whether the page no longer exists on its site."""
         gone = format_html(' <span class="badge badge-plain">{}</span>', "gone") if source.gone_at else ""
         return format_html("{}{}", cells.badge(source.status), gone)
 
@@ -117,7 +117,7 @@ class SourceAdmin(BigTableAdmin):
         found = SourceContent.objects.filter(pk=source.pk).values_list("headers", flat=True).first()
         return cells.pretty(found or {})
 
-    @admin.display(description="Made of it")
+    @admin.display(description="Made from it")
     def made_of_it(self, source: Source) -> SafeString:
         """Return links to what was made from this page."""
         return format_html(
@@ -143,7 +143,7 @@ class SourceAdmin(BigTableAdmin):
 
 @admin.register(Host)
 class HostAdmin(QuarryAdmin):
-    """How gently each host is treated. Staff may override the delay."""
+    """How fast each host is asked, and its robots.txt. Staff may override the delay."""
 
     list_display = ("netloc", "delay", "slow_down_seconds", "robots_status", "robots_fetched_at", "last_error", "lane")
     search_fields = ("netloc",)
@@ -160,7 +160,7 @@ class HostAdmin(QuarryAdmin):
         return hosts.annotate(**with_lanes)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: a host is remembered when it is first visited."""
+        """Return False: hosts are added when they are first crawled."""
         return False
 
     @admin.display(description="Delay", ordering="delay_seconds")
@@ -170,7 +170,7 @@ class HostAdmin(QuarryAdmin):
 
     @admin.display(description="Lane")
     def lane(self, host: Any) -> SafeString | str:
-        """Return a link to where the host is paused and resumed."""
+        """Return a link to the lane, where the host is paused and resumed."""
         if host.lane_id is None:
             return "—"
         text = "paused" if host.paused_at else "open"
@@ -183,9 +183,9 @@ class HostAdmin(QuarryAdmin):
 
 
 def _inflated(body: bytes) -> bytes:
-    """Return the original bytes, read no further than any page may be long."""
+    """Return the original bytes, at most MAX_ORIGINAL_BYTES of them."""
     with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-        return stream.read(ORIGINAL_MAX_BYTES)
+        return stream.read(MAX_ORIGINAL_BYTES)
 
 
 def _download(content: bytes, name: str, content_type: str) -> HttpResponse:

@@ -1,28 +1,25 @@
-"""Why a page could not be had, one class per decision the crawler makes.
+"""Why a page could not be fetched, one class per decision that the crawler makes.
 
-`reason` is the word stored on the item and counted; `retryable` sits on the class, the retry policy in the
-ledger.
+`reason` is the word stored on the item and counted. Whether another attempt may help is `is_temporary`, an attribute
+of the class; when that attempt is made is for the ledger to decide.
 """
-
-from typing import ClassVar
 
 from jobs.errors import Invalid, QuarryError
 
 
 class FetchError(QuarryError):
-    """The page could not be had."""
+    """The page could not be fetched."""
 
     code = "internal"
-    retryable: ClassVar[bool] = False
 
     @property
     def reason(self) -> str:
-        """Return the word of the closed list in `jobs.states.Reason` under which this failure is counted."""
+        """Return the word of `jobs.states.Reason` under which this failure is counted."""
         return self.code
 
 
 class BadUrl(FetchError, ValueError):
-    """This is not an address of a web page."""
+    """This is not the address of a web page."""
 
     code = "parse"
 
@@ -31,21 +28,21 @@ class TimedOut(FetchError):
     """The server took too long."""
 
     code = "timeout"
-    retryable = True
+    is_temporary = True
 
 
 class DnsFailed(FetchError):
     """The host name has no address."""
 
     code = "dns"
-    retryable = True
+    is_temporary = True
 
 
 class ConnectionFailed(FetchError):
     """The connection was refused or broke before the reply was complete."""
 
     code = "connection"
-    retryable = True
+    is_temporary = True
 
 
 class BadReply(FetchError):
@@ -61,19 +58,22 @@ class TlsFailed(FetchError):
 
 
 class TooLarge(FetchError):
-    """The body exceeds the limit."""
+    """The body is larger than is accepted, after decompression."""
 
     code = "too_large"
 
+    def __init__(self, *, max_bytes: int) -> None:
+        super().__init__(f"The body exceeds {max_bytes:,} bytes after decompression.")
+
 
 class WrongContentType(FetchError):
-    """The reply is of a type that is not read."""
+    """The reply is of a type that the crawler does not read."""
 
     code = "content_type"
 
 
 class BlockedAddress(FetchError, OSError):
-    """The address lies in a network that must not be reached.
+    """The address is in a network that crawls must not enter.
 
     It is an OSError because it is raised inside the connector, which passes on nothing else.
     """
@@ -82,13 +82,13 @@ class BlockedAddress(FetchError, OSError):
 
 
 class RedirectLoop(FetchError):
-    """The redirects lead in a circle or never end."""
+    """The redirects go in a circle or never end."""
 
     code = "redirect_loop"
 
 
 class Unreadable(FetchError):
-    """The page cannot be parsed within bounds."""
+    """The page cannot be parsed within the limits on time and memory."""
 
     code = "parse"
 
@@ -117,7 +117,7 @@ class ServerStatus(BadStatus):
     """The server failed (5xx)."""
 
     code = "http_5xx"
-    retryable = True
+    is_temporary = True
 
 
 class Throttled(BadStatus):
@@ -126,12 +126,23 @@ class Throttled(BadStatus):
     retry_after_seconds: how long it asks to wait, None when it does not say.
     """
 
-    retryable = True
+    is_temporary = True
 
     def __init__(self, detail: str, *, status: int, retry_after_seconds: float | None) -> None:
         super().__init__(detail, status=status)
         self.retry_after_seconds = retry_after_seconds
         self.code = "http_4xx" if status < 500 else "http_5xx"
+
+
+class AskedToWait(QuarryError):
+    """The host asked for a longer pause than a request is kept waiting for."""
+
+    code = "asked_to_wait"
+    is_temporary = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The host asked to wait for another {seconds:.0f} s.", seconds=seconds)
+        self.seconds = seconds
 
 
 class BadScope(Invalid):

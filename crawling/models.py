@@ -3,13 +3,12 @@
 from django.db import models
 from django.db.models import Q
 
+from crawling.states import SourceStatus, SourceType
 from jobs.models import KEY_MAX_CHARACTERS, Job, Project, new_id
-
-SOURCE_STATUSES = ("pending", "ready", "extracted", "partial", "skipped", "completed", "failed")
 
 
 class Host(models.Model):
-    """What is remembered of a host: its robots.txt and how gently it wants to be treated."""
+    """What is remembered of a host: its robots.txt and how fast it may be asked."""
 
     netloc = models.CharField(max_length=255, unique=True)
     robots_status = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -37,8 +36,12 @@ class Source(models.Model):
     job = models.ForeignKey(Job, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     url = models.CharField(max_length=KEY_MAX_CHARACTERS)
     source_group = models.CharField(max_length=200, blank=True, default="")
-    source_type = models.CharField(max_length=20, default="web")
-    status = models.CharField(max_length=10, default="ready", choices=[(status, status) for status in SOURCE_STATUSES])
+    source_type = models.CharField(max_length=20, default=SourceType.WEB.value)
+    status = models.CharField(
+        max_length=10,
+        default=SourceStatus.READY.value,
+        choices=[(status.value, status.value) for status in SourceStatus],
+    )
     title = models.CharField(max_length=500, blank=True, default="")
     author = models.CharField(max_length=300, blank=True, default="")
     language = models.CharField(max_length=12, blank=True, default="")
@@ -63,7 +66,9 @@ class Source(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "url"], name="source_once_per_project"),
-            models.CheckConstraint(condition=Q(status__in=SOURCE_STATUSES), name="source_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=tuple(status.value for status in SourceStatus)), name="source_status_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["project", "source_group", "id"], name="source_group"),
@@ -75,7 +80,7 @@ class Source(models.Model):
 
 
 class SourceContent(models.Model):
-    """The bulky part of a source, apart so that listing and deleting never load it."""
+    """The large part of a source, in a table of its own so that lists and deletions never load it."""
 
     source = models.OneToOneField(Source, on_delete=models.PROTECT, primary_key=True, related_name="content")
     body = models.BinaryField(help_text="The original bytes, gzip-compressed, never altered.")

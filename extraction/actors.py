@@ -6,7 +6,8 @@ import threading
 import dramatiq
 from dramatiq.middleware import Shutdown
 
-from jobs.messages.names import ACTOR_QUEUES
+from extraction.audit.chore import AUDIT_SLICE
+from jobs.messages.names import CONTROL_QUEUE, WORK_QUEUE
 from jobs.messages.send import actor_send
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 _draining = threading.Lock()
 
 
-@dramatiq.actor(queue_name=ACTOR_QUEUES["drain_vectors"], max_retries=0, time_limit=600_000, max_age=60_000)  # ms
+@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=60_000)  # ms
 def drain_vectors() -> None:
     """Bring the vector store up to date with the rows, and serve the audits that were asked for.
 
@@ -36,19 +37,13 @@ def drain_vectors() -> None:
 
 
 # notify_shutdown: it ends after its batch of ids, and goes on there with the next worker.
-@dramatiq.actor(
-    queue_name=ACTOR_QUEUES["audit_slice"],
-    max_retries=0,
-    time_limit=600_000,  # ms
-    max_age=600_000,  # ms
-    notify_shutdown=True,
-)
+@dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, max_age=600_000, notify_shutdown=True)  # ms
 def audit_slice() -> None:
     """Go on with the background audit, if one is due, for as long as a slice of work lasts."""
     from extraction.audit import slices  # imported here as above
 
     try:
         if slices.slice_run():
-            actor_send("audit_slice")
+            actor_send(AUDIT_SLICE)
     except Shutdown:
         log.info("audit_stopped_by_shutdown")

@@ -9,4 +9,9 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import actors  # noqa: F401  declares the actors at the broker, registers the lookup
+        from jobs import actors  # noqa: F401  declares them at the broker
+        from jobs.api.idempotency import KeyExpiry
+        from jobs.postgres import id_arrays  # noqa: F401  registers the lookup `any`
+        from jobs.registry import chores
+
+        chores.register(KeyExpiry())

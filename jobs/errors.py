@@ -4,6 +4,7 @@ Only `config/web/problems.py` turns them into HTTP answers, and only commands tu
 """
 
 from typing import Any
+from uuid import UUID
 
 
 class QuarryError(Exception):
@@ -51,3 +52,8 @@ class Unavailable(QuarryError):
 
     code = "unavailable"
     is_temporary = True
+
+
+def job_unknown(job_id: UUID | str) -> NotFound:
+    """Return the error for a job that does not exist."""
+    return NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")

@@ -1,6 +1,12 @@
-"""What `manage.py bench` measures: one module per bench, each with `run(…) -> Measured`.
+"""What `manage.py bench` measures: one module or folder per bench, each with `run(…) -> Measured`.
 
-In: a bench's name and options. Out: figures, and whether a promise was broken. Open the bench's own module first.
+In: a bench's name and options. Out: figures, and whether a promise was broken. Open the bench's own module first:
+
+    sites search cancel ledger     a module each; audit/ chaos/ cleanup/ a folder each, whose `bench` has the `run`
+    documentation reachable        the real sites to crawl, and an independent count of their pages
+    static_site slow_site          the servers of the crawled sites
+    commands running               our own commands and `up` as processes of their own
+    process_memory                 how much memory such a process takes
 """
 
 from collections.abc import Mapping
@@ -20,8 +26,8 @@ BENCHES = {
     "audit": "rows and points compared, with faults planted: what is found, how long it takes, whether memory grows",
 }
 
-#: The module of a bench, where it is not called as the bench is.
-MODULES = {"chaos": "chaos.bench"}
+#: The module of a bench, where the bench is a folder.
+MODULES = {"audit": "audit.bench", "chaos": "chaos.bench", "cleanup": "cleanup.bench"}
 
 #: What single benches can be told: bench → option, which is an argument of its `run` → type and meaning.
 OPTIONS: dict[str, dict[str, tuple[type, str]]] = {
@@ -46,6 +52,7 @@ class Measured:
 def bench_run(name: str, given: Mapping[str, Any] | None = None) -> Measured:
     """Return what the bench called `name` measured, with the options given. Raises: Invalid."""
     bench_check(name, given)
+    # By name, because a bench brings its own imports and the others' may not be installed.
     measured: Measured = import_module(f"config.benches.{MODULES.get(name, name)}").run(**(given or {}))
     return measured
 

@@ -11,13 +11,16 @@ import psycopg
 from django.db import connection
 
 from config.benches import Measured
-from jobs.control import lifecycle
 from jobs.control.end import job_end_if_done
 from jobs.control.projects import DEFAULT_PROJECT, project_named
-from jobs.ledger import ledger, settle
-from jobs.postgres.transactions import job_start
+from jobs.control.submit import job_submit
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim
+from jobs.ledger.counts import items_count
+from jobs.ledger.items import items_add, lanes_ensure
+from jobs.ledger.moves import job_start
 from jobs.registry import kinds
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome, Worker
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome, Worker
 
 ITEMS = 100_000
 BATCH = 100
@@ -26,7 +29,7 @@ LANE = "bench:1"
 PROMISED_PER_SECOND = 10_000
 
 
-class Bench:
+class Bench(Kind):
     """A kind with nothing to do and nothing to store."""
 
     name = "bench"
@@ -34,7 +37,7 @@ class Bench:
 
     def populate(self, job: JobRef) -> None:
         """Add the items."""
-        ledger.items_add(job.id, [NewItem(f"item-{number}", LANE) for number in range(ITEMS)])
+        items_add(job.id, [NewItem(f"item-{number}", LANE) for number in range(ITEMS)])
 
     def open_worker(self, lane: str, database: Any) -> AbstractAsyncContextManager[Worker]:
         """Refuse: the bench claims and settles itself."""
@@ -70,15 +73,15 @@ def run() -> Measured:
 
 def _items_per_second(work: Callable[[UUID, int], int]) -> float:
     """Return the pace of `work`, which claims and settles all items of a fresh job."""
-    job_id = lifecycle.job_submit(kind=Bench.name, project_id=project_named(DEFAULT_PROJECT), payload={})
+    job_id = job_submit(kind=Bench.name, project_id=project_named(DEFAULT_PROJECT), payload={})
     job_start([job_id])
-    lane_id = ledger.lanes_ensure([LANE])[LANE]
+    lane_id = lanes_ensure([LANE])[LANE]
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE jobs_workitem")
     began = time.perf_counter()
     settled = work(job_id, lane_id)
     seconds = time.perf_counter() - began
-    done = ledger.counts(job_id).states.get("done", 0)
+    done = items_count(job_id).states.get("done", 0)
     if not settled == done == ITEMS:
         raise AssertionError(f"{settled} settled and {done} done of {ITEMS} items")
     job_end_if_done(job_id)  # so that the next job is alone in the lane
@@ -87,7 +90,7 @@ def _items_per_second(work: Callable[[UUID, int], int]) -> float:
 
 def _ledger(job_id: UUID, lane_id: int) -> int:
     settled = 0
-    while claims := ledger.items_claim(lane_id, BATCH):
+    while claims := items_claim(lane_id, BATCH):
         settled += settle.outcomes_settle(job_id, [kinds.done(claim) for claim in claims]).written
     return settled
 

@@ -112,7 +112,8 @@ def _wait_for_server(folder: Path, deadline: float) -> Path:
 def _answering(folder: Path) -> Path | None:
     """Return the socket's folder if the server of the note answers and serves our cluster; make our database.
 
-    An old server may listen on the same path, so the answer is compared with the note's identifier; somebody
+    A restarted server answers on the same path before its note is written, and an old one may listen there, so
+    the answer counts only if it has the note's identifier and the note is still the same afterwards. Somebody
     else's folder in /tmp under our name is not even asked.
     Raises: StartFailed if the server runs and yet refuses us.
     """
@@ -120,6 +121,8 @@ def _answering(folder: Path) -> Path | None:
     if note is None or not _has_same_owner(Path(note.socket_folder), folder / "data"):
         return None
     target = make_conninfo(host=note.socket_folder, dbname="postgres", user=SUPERUSER, connect_timeout=5)
+    if not _is_ready(target):
+        return None
     try:
         with psycopg.connect(target, autocommit=True) as connection:
             answer = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
@@ -127,13 +130,18 @@ def _answering(folder: Path) -> Path | None:
                 return None
             _make_database(connection)
     except psycopg.OperationalError as error:
-        if PGconn.ping(target.encode()) != Ping.OK:
-            return None  # stopped, starting or recovering
+        if not _is_ready(target) or state.read_note(folder) != note:
+            return None  # it died meanwhile; another may run already
         raise StartFailed(
             f"PostgreSQL of {folder} runs but refuses connections ({error}); stop some of what uses it, or "
             f"raise max_connections in {folder.parent / 'postgresql.conf'}."
         ) from error
-    return Path(note.socket_folder)
+    return Path(note.socket_folder) if state.read_note(folder) == note else None
+
+
+def _is_ready(target: str) -> bool:
+    """Return whether a server accepts connections there; false while it is stopped, starting or recovering."""
+    return PGconn.ping(target.encode()) == Ping.OK
 
 
 def _has_same_owner(first: Path, second: Path) -> bool:

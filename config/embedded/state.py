@@ -1,4 +1,9 @@
-"""The note a supervisor leaves about its running server, and how a server is recognised."""
+"""The note a supervisor leaves about its running server, and how a server is recognised.
+
+The note is written once the server is ready and removed before another is started in its place. So whoever
+reads the same note before and after an answer was answered by the server that it names. After a `kill -9` of the
+supervisor the note stays behind until the next supervisor, which removes it first.
+"""
 
 import json
 import sys

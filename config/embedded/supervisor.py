@@ -64,8 +64,6 @@ class Supervisor:
             self._keep_running(cluster, socket_folder)
         finally:
             shutil.rmtree(socket_folder, ignore_errors=True)
-            if not self._is_data_gone:
-                state.remove_note(self.folder)
 
     def _keep_running(self, cluster: Cluster, socket_folder: Path) -> None:
         """Run servers, one after the other died, with growing pauses; raises what the last one died of."""
@@ -84,7 +82,11 @@ class Supervisor:
             time.sleep(_BACKOFF_SECONDS[max(failures, 1) - 1])
 
     def _run_once(self, cluster: Cluster, socket_folder: Path) -> None:
-        """Run one server until it dies (raises StartFailed) or is not wanted any more (stops it)."""
+        """Run one server until it dies (raises StartFailed) or is not wanted any more (stops it).
+
+        The note goes first in either case. If it stayed until the next server's own note, a client could reach
+        that server, which answers on the same socket, by the note of the dead one.
+        """
         server = Server(cluster)
         try:
             if server.wait_until_ready(self._is_unwanted):
@@ -92,8 +94,11 @@ class Supervisor:
                 while server.process.poll() is None and not self._is_unwanted():
                     time.sleep(_WATCH_SECONDS)
         finally:
-            if server.process.poll() is None:
-                server.stop(is_data_gone=self._is_data_gone)
+            try:
+                self._withdraw_note()
+            finally:
+                if server.process.poll() is None:
+                    server.stop(is_data_gone=self._is_data_gone)
         if not self._is_unwanted():
             raise server.failure(f"PostgreSQL ended with status {server.process.returncode}")
         log.info("server_stopped", extra={"postmaster_pid": server.process.pid})
@@ -113,6 +118,11 @@ class Supervisor:
             raise refusal(error, self.folder) from error
         log.info("server_ready", extra={"postmaster_pid": note.postmaster_pid})
         report({})
+
+    def _withdraw_note(self) -> None:
+        """Remove the note; in a folder that replaced ours it is another supervisor's."""
+        if not self._is_data_gone:
+            state.remove_note(self.folder)
 
     def _is_unwanted(self) -> bool:
         """Return whether to stop: told to, the folder is gone, or nobody used the server for a moment.

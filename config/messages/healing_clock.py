@@ -7,7 +7,9 @@ import threading
 
 from dramatiq import Broker, Middleware, Worker
 
-from jobs.messages.timing import HEAL_SECONDS
+from jobs.messages.channel import HEAL_SECONDS
+from jobs.messages.names import HEAL
+from jobs.messages.send import actor_send
 
 
 class HealingClock(Middleware):
@@ -26,9 +28,7 @@ class HealingClock(Middleware):
         self._stopping.set()
 
     def _tick(self) -> None:
-        from jobs.actors import heal  # declared once the broker, of which this is a part, is set
-
         pause_seconds = 0.0
         while not self._stopping.wait(pause_seconds):
-            heal.send()
+            actor_send(HEAL)
             pause_seconds = HEAL_SECONDS

@@ -13,8 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from extraction.vectors import process_store
-from jobs.actors import WORK_QUEUE
 from jobs.errors import QuarryError
+from jobs.messages.names import WORK_QUEUE
 from jobs.worker import host
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from waitress.server import create_server
 
+from config.web.limits import MAX_BODY_BYTES, WEB_THREADS
+from config.wsgi import application
 from jobs.api.keys import local_key
 from jobs.errors import QuarryError
-
-WEB_THREADS = 8
-MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 class PortBusy(QuarryError):
@@ -34,10 +34,6 @@ def web_server(host: str, port: int) -> Iterator[Any]:
     key to come in, in `up.json` for as long as it is open: to be called once it is sure that this process works.
     Raises: PortBusy.
     """
-    from waitress.server import create_server
-
-    from config.wsgi import application
-
     listener = _bound(host, port)
     server = create_server(
         application,

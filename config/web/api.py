@@ -10,14 +10,14 @@ from django.views import defaults
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from config.operate.serving import WEB_THREADS
 from config.web import problems
 from config.web.bounded_json import BoundedParser
-from crawling.api.api_cancel import router as cancel_router
+from config.web.limits import WEB_THREADS
 from crawling.api.routes import router as crawling_router
 from extraction.api.routers import ROUTERS as PROJECT_ROUTERS
 from jobs.api import waiting
 from jobs.api.bulk import router as bulk_router
+from jobs.api.cancel import router as cancel_router
 from jobs.api.routes import router as jobs_router
 
 DESCRIPTION = (

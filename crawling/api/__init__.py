@@ -1,4 +1,5 @@
-"""REST: starting crawls and scrapes, and how they stand.
+"""REST: starting crawls and scrapes, and following them.
 
-In: HTTP requests. Out: one service called, its receipt as JSON. Open `api` first.
+In: a request, checked by `schemas`. Out: one call of `work.submission` or `work.progress`, and its answer as JSON.
+`routes` has the endpoints: open it first.
 """

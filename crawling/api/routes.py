@@ -1,4 +1,4 @@
-"""REST: starting crawls and scrapes, and how they stand."""
+"""REST: starting crawls and scrapes, and following them."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 
 from crawling.api.schemas import CrawlIn, CrawlOut, CrawlStarted, ScrapeIn, ScrapeOut, ScrapeStarted
+from crawling.work.kind import Crawl, Scrape
 from crawling.work.progress import crawl_progress
 from crawling.work.submission import crawl_submit, scrape_submit
 from jobs.api.access import XApiKey, actor_fields
@@ -21,7 +22,7 @@ router = Router(tags=["crawling"])
 def start_crawl(
     request: HttpRequest, body: CrawlIn, headers: Header[CreateHeaders]
 ) -> Status[CrawlStarted] | HttpResponse:
-    """Start a crawl from one URL."""
+    """Start a crawl: fetch a page, then the pages it links to, as far as the scope goes."""
 
     def submit() -> CrawlStarted:
         job_id = crawl_submit(project_id=body.project_id, url=body.url, options=body.options, **actor_fields(request))
@@ -42,8 +43,8 @@ def start_crawl(
 
 @router.get("/crawl/{job_id}", auth=XApiKey("jobs.view_job"), response={200: CrawlOut, **problems(404)})
 def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
-    """Return how a crawl stands."""
-    job = job_read(job_id, kind="crawl")
+    """Return how far a crawl is."""
+    job = job_read(job_id, kind=Crawl.name)
     progress = crawl_progress(job)
     crawl = CrawlOut(
         job_id=job.pk,
@@ -68,7 +69,7 @@ def get_crawl(request: HttpRequest, job_id: UUID) -> Status[CrawlOut]:
 def start_scrape(
     request: HttpRequest, body: ScrapeIn, headers: Header[CreateHeaders]
 ) -> Status[ScrapeStarted] | HttpResponse:
-    """Start fetching exactly these URLs."""
+    """Start a scrape: fetch exactly these URLs, without following links."""
 
     def submit() -> ScrapeStarted:
         group = (body.company or "").strip()
@@ -88,8 +89,8 @@ def start_scrape(
 
 @router.get("/scrape/{job_id}", auth=XApiKey("jobs.view_job"), response={200: ScrapeOut, **problems(404)})
 def get_scrape(request: HttpRequest, job_id: UUID) -> Status[ScrapeOut]:
-    """Return how a scrape stands."""
-    job = job_read(job_id, kind="scrape")
+    """Return how far a scrape is."""
+    job = job_read(job_id, kind=Scrape.name)
     scrape = ScrapeOut(
         job_id=job.pk,
         status=JobStatus(job.status),

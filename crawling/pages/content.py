@@ -1,4 +1,4 @@
-"""From a reply's bytes to a page: its evidence text, what it says about itself, where it links to. Pure CPU work."""
+"""From a reply's bytes to a page: its evidence text, its metadata and its links. Only computes; no I/O."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from w3lib.encoding import html_to_unicode
 
 from crawling.errors import Unreadable, WrongContentType
 from crawling.pages.language import page_language
-from crawling.pages.limits import is_too_nested
+from crawling.pages.limits import MAX_NESTING, is_too_nested
 from crawling.pages.links import Links, RobotsMeta, page_links, robots_meta
 from crawling.pages.metadata import MAX_TITLE_CHARACTERS, Metadata, one_line, page_metadata
 from crawling.web.fetch import HTML_TYPES, TEXT_TYPES, Fetched
@@ -62,7 +62,7 @@ class Page:
 def read_page(fetched: Fetched) -> Page:
     """Return the page that a reply holds.
 
-    Raises: WrongContentType (neither HTML nor text), Unreadable (nested beyond reason).
+    Raises: WrongContentType (neither HTML nor text), Unreadable (nested too deeply).
     """
     charset, markup = html_to_unicode(fetched.headers.get("content-type"), fetched.body)
     markup = markup.replace("\x00", "")
@@ -98,7 +98,7 @@ def _is_html(fetched: Fetched, markup: str) -> bool:
 
 def _html_page(fetched: Fetched, markup: str, charset: str) -> Page:
     if is_too_nested(markup):
-        raise Unreadable("The page's elements are nested thousands deep; no reader needs that, and it is not parsed.")
+        raise Unreadable(f"The page's elements are nested more than {MAX_NESTING:,} deep, so it is not parsed.")
     tree = LexborHTMLParser(markup)
     metadata = page_metadata(tree)
     links = page_links(tree, fetched.url, robots_header=fetched.headers.get("x-robots-tag"))

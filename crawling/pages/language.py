@@ -4,7 +4,7 @@ import re
 
 from py3langid import langid
 
-MIN_LETTERS = 80  # below that a guess is closer to a coin toss
+MIN_LETTERS = 80  # with fewer, a guess is hardly better than chance
 SAMPLE_CHARACTERS = 1_000  # 0.3 ms; the cost grows with the length, the certainty hardly
 
 _TAG = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_,;\s])")
@@ -13,10 +13,10 @@ _UNSPOKEN = frozenset({"mul", "und", "zxx", "mis"})
 
 
 def page_language(declared: str | None, header: str | None, text: str) -> str:
-    """Return the language of `text` as a lower-case ISO 639 code without region, empty when nobody can tell.
+    """Return the language of `text` as a lower-case ISO 639 code without region, empty if it cannot be told.
 
-    declared: the page's lang attribute, which is believed first. header: Content-Language, believed when it names
-    one language only. Else py3langid judges the words of `text` (Markdown), if there are enough.
+    declared: the page's lang attribute, which comes first. header: Content-Language, used if it names
+    exactly one language. Else py3langid judges the words of `text` (Markdown), if there are enough.
     """
     return _code(declared) or ("" if "," in (header or "") else _code(header)) or guessed_language(text)
 

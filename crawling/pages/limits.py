@@ -21,7 +21,7 @@ _NOT_NESTING = frozenset({
 
 
 def is_too_nested(markup: str) -> bool:
-    """Return whether parsing `markup` could take longer than its size warrants (over MAX_NESTING open elements)."""
+    """Return whether `markup` is nested so deeply (over MAX_NESTING open elements) that it must not be parsed."""
     if markup.count("<") < HARMLESS_TAGS:
         return False
     depth = 0

@@ -48,14 +48,12 @@ def page_links(
     page: LexborHTMLParser | str | bytes,
     base_url: str,
     *,
-    skip_nofollow: bool = False,
     robots_header: str | None = None,
 ) -> Links:
     """Return the links of `page`, which was fetched from `base_url`; its `<base href>` is honoured. Never
     raises.
 
-    page: the parsed tree, or markup (bytes are taken for UTF-8). skip_nofollow: leave out links marked
-    rel=nofollow. robots_header: the value of X-Robots-Tag.
+    page: the parsed tree, or markup (bytes are taken for UTF-8). robots_header: the value of X-Robots-Tag.
     """
     tree = page if isinstance(page, LexborHTMLParser) else LexborHTMLParser(page)
     resolver = _Resolver(_base_of(tree, base_url))
@@ -71,15 +69,14 @@ def page_links(
             if url is None:
                 continue
             single.setdefault(role, url)
-            is_nofollow = "nofollow" in (attributes.get("rel") or "").lower().split()
-            if role != "canonical" and not (skip_nofollow and is_nofollow):
+            if role != "canonical":
                 hrefs[url] = None
     named = {role: single.get(role) for role in ("canonical", "next", "prev", "refresh")}
     return Links(tuple(hrefs), robots_meta=robots_meta(robots), **named)
 
 
 def robots_meta(values: list[str]) -> RobotsMeta:
-    """Return what meta contents and X-Robots-Tag values ask of us, leaving out what other robots are told."""
+    """Return what meta contents and X-Robots-Tag values ask of us; directives for other robots do not count."""
     words: set[str] = set()
     for value in values:
         is_for_us = True
@@ -134,7 +131,7 @@ class _Resolver:
         self._folder = f"{self._origin}{path.rpartition('/')[0]}/"
 
     def absolute(self, href: str) -> str | None:
-        """Return `href` as an absolute URL without fragment; None when it is no link to a web page."""
+        """Return `href` as an absolute URL without fragment; None if it is not a link to a web page."""
         href = href.partition("#")[0]
         if href not in self._known:
             self._known[href] = self._absolute(href.translate(_IGNORED_INSIDE).strip())

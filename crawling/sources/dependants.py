@@ -1,4 +1,4 @@
-"""What hangs on sources in applications above: registered there, called here inside the same transaction."""
+"""What applications above make from sources: they register it here, and it is called in the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Dependant(Protocol):
         ...
 
     def store(self, *, project_id: UUID, job_id: UUID, prepared: Mapping[UUID, Any]) -> None:
-        """Replace what hangs on these sources, whose content is new or changed. The sources are locked."""
+        """Replace what was made from these sources, whose content is new or changed. The sources are locked."""
         ...
 
     def remove(self, source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, int]:
-        """Delete what hangs on these locked sources; return the numbers by name.
+        """Delete what was made from these locked sources; return the numbers by name.
 
-        job_id: the job whose cleanup this is; what is queued by it, whoever made it, must be found by that job.
+        job_id: the job whose cleanup this is; what is queued meanwhile must be found under that job.
         """
         ...
 
@@ -52,5 +52,5 @@ def register(dependant: Dependant) -> None:
 
 
 def all_of_them() -> list[Dependant]:
-    """Return the dependants in the order of their names."""
+    """Return the dependants, sorted by name."""
     return [_dependants[name] for name in sorted(_dependants)]

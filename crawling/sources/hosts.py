@@ -1,4 +1,4 @@
-"""What is remembered of a host between slices: robots.txt and its pace."""
+"""What is remembered of a host between slices: its robots.txt and its pace."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ ROBOTS_LIFE = timedelta(hours=24)  # RFC 9309, section 2.4
 
 @dataclass(frozen=True, slots=True)
 class HostMemory:
-    """A host as remembered; `robots` is None when its robots.txt must be asked for again."""
+    """A host as remembered; `robots` is None if robots.txt must be fetched (again)."""
 
     delay_seconds: float | None
     slow_down_seconds: float
@@ -23,7 +23,7 @@ class HostMemory:
 
 
 def host_recall(netloc: str) -> HostMemory:
-    """Return what is remembered of the host, creating its row on first sight."""
+    """Return what is remembered of the host, creating its row if there is none."""
     host, _ = Host.objects.get_or_create(netloc=netloc)
     robots = None
     if host.robots_fetched_at and host.robots_fetched_at > timezone.now() - ROBOTS_LIFE:
@@ -40,7 +40,7 @@ def robots_remember(netloc: str, rules: RobotsRules) -> None:
 
 
 def pace_remember(netloc: str, slow_down_seconds: float, last_error: str) -> None:
-    """Keep how much the host had to be slowed down for, and the last error it gave."""
+    """Store how much requests to the host were slowed down, and its last error."""
     Host.objects.filter(netloc=netloc).update(slow_down_seconds=slow_down_seconds)
     if last_error:
         error = storable_text(last_error)[:300]

@@ -1,4 +1,4 @@
-"""What is already stored of pages about to be fetched."""
+"""What is already stored of pages that are about to be fetched."""
 
 import gzip
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from crawling.web.fetch import Fetched
 
 @dataclass(frozen=True, slots=True)
 class KnownPage:
-    """The validators under which a page was fetched last."""
+    """The validators that the host sent with a page last time."""
 
     source_id: UUID
     etag: str

@@ -1,4 +1,4 @@
-"""Sources as artifacts of crawls and scrapes: held by the jobs that fetched them, removed with the last hold."""
+"""Sources as artifacts: held by the crawls and scrapes that fetched them, removed when none holds them any more."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -7,15 +7,19 @@ from django.db.models.functions import Now
 
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.sources import dependants
+from jobs.postgres.chunks import rows_delete
 from jobs.postgres.id_arrays import IdArray
-from jobs.registry.owners import Removed
+from jobs.registry.owners import ArtifactOwner, Removed, ReplyField
 
 
-class SourceOwner:
+class SourceOwner(ArtifactOwner):
     """See `jobs.registry.owners.ArtifactOwner`."""
 
     name = "sources"
-    rank = 30
+    rank = 30  # with those that go, what was made of them goes
+    artifacts = ("sources",)
+    deleted_fields = {"sources": ReplyField("sources_deleted", "Sources deleted so far.")}
+    held_field = ReplyField("sources_to_cleanup", "Sources that the job holds and a cleanup would go through.")
 
     def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
         """Let go of up to `size` sources; those nobody else holds are deleted with all that was made of them."""
@@ -40,12 +44,9 @@ class SourceOwner:
         _hand_over(job_id, {source_id: shared.get(source_id) for source_id in locked})
         return len(locked)
 
-    def work_off(self, job_ids: Sequence[UUID]) -> None:
-        """Nothing was queued: the rows are gone."""
-
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many sources these jobs hold."""
-        return SourceHold.objects.filter(job_id__in=job_ids).count()
+        return SourceHold.objects.filter(job_id__any=job_ids).count()
 
 
 def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) -> dict[str, Removed]:
@@ -58,8 +59,8 @@ def sources_delete(source_ids: Sequence[UUID], *, job_id: UUID | None = None) ->
         numbers = dependant.remove(source_ids, job_id=job_id)
         removed |= {kind: Removed.all_of(number) for kind, number in numbers.items()}
     gone = IdArray(source_ids)
-    SourceContent.objects.filter(source_id__any=gone)._raw_delete("default")
-    Source.objects.filter(pk__any=gone)._raw_delete("default")
+    rows_delete(SourceContent.objects.filter(source_id__any=gone))
+    rows_delete(Source.objects.filter(pk__any=gone))
     return removed
 
 
@@ -76,7 +77,7 @@ def _let_go(job_id: UUID, source_ids: Collection[UUID]) -> dict[UUID, UUID]:
     holds = SourceHold.objects.filter(source_id__any=IdArray(source_ids))
     # Who else holds them is asked in a statement of its own: it sees what was linked before the locks.
     others = dict(holds.exclude(job_id=job_id).order_by("id").values_list("source_id", "job_id"))
-    holds.filter(job_id=job_id)._raw_delete("default")
+    rows_delete(holds.filter(job_id=job_id))
     return others
 
 

@@ -1,4 +1,4 @@
-"""What a worker hands to the settling transaction: everything computed, nothing left to fetch."""
+"""What a worker passes to the transaction that stores its outcomes: plain values, all computed beforehand."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,6 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class GoneWrite:
-    """The page of this URL exists no more (404, 410)."""
+    """The page of this URL no longer exists (404, 410)."""
 
     url: str

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from crawling.models import Source, SourceContent, SourceHold
 from crawling.sources import dependants
 from crawling.sources.page_write import GoneWrite, PageWrite, Unchanged
+from crawling.states import ItemOutcome, SourceStatus
 from jobs.models import WorkItem, new_id
 from jobs.postgres.text import storable, storable_text
 from jobs.registry.kinds import JobKey, Outcome
@@ -24,7 +25,7 @@ _UNSETTLED = (ItemState.PENDING.value, ItemState.CLAIMED.value)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LockedSource:
     """A locked source as it stands before this write."""
 
     id: UUID
@@ -34,7 +35,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What the outcomes of a batch ask for: pages by URL, sources said to be unmodified, URLs said to be gone."""
+    """What the outcomes of a batch ask for: pages by URL, sources reported as unmodified, URLs reported as gone."""
 
     pages: dict[str, PageWrite]
     unmodified: frozenset[UUID]
@@ -42,7 +43,7 @@ class Writes:
 
 
 def pages_store(job: JobKey, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Write the pages of these outcomes; return the outcomes with `unchanged` and `duplicate` decided."""
+    """Write the pages of these outcomes; return the outcomes, now saying which pages are unchanged or duplicates."""
     asked = [outcome.write for outcome in outcomes]
     said_unchanged = [write for write in asked if isinstance(write, Unchanged)]
     unmodified = frozenset(write.source_id for write in said_unchanged)
@@ -74,7 +75,7 @@ def _duplicates(job: JobKey, pages: Sequence[PageWrite], unmodified: frozenset[U
         return {}
     hashes = {page.fields["body_hash"] for page in pages}
     urls = [page.url for page in pages]
-    mine = Source.objects.filter(Q(holds__job_id=job.id) | Q(pk__in=unmodified), project_id=job.project_id)
+    mine = Source.objects.filter(Q(holds__job_id=job.id) | Q(pk__any=unmodified), project_id=job.project_id)
     ahead = WorkItem.objects.filter(job_id=job.id, key=OuterRef("url"), state__in=_UNSETTLED)
     stored = Source.objects.filter(Exists(ahead), project_id=job.project_id, gone_at__isnull=True)
     first: dict[str, str] = {}
@@ -92,10 +93,10 @@ def _duplicates(job: JobKey, pages: Sequence[PageWrite], unmodified: frozenset[U
     return twins
 
 
-def _locked(job: JobKey, writes: Writes) -> dict[str, Known]:
+def _locked(job: JobKey, writes: Writes) -> dict[str, LockedSource]:
     """Return the sources these writes are about, those of pages created where missing, all locked in URL order."""
     urls = sorted(writes.pages)
-    others = Q(pk__in=writes.unmodified) | Q(url__in=writes.gone)
+    others = Q(pk__any=writes.unmodified) | Q(url__in=writes.gone)
     known = _lock(job, _create(job, urls), others)
     while missing := [url for url in urls if url not in known]:  # seen by the insert, deleted before the lock
         known |= _lock(job, _create(job, missing))
@@ -112,20 +113,22 @@ def _create(job: JobKey, urls: Sequence[str]) -> dict[str, UUID]:
     return own_ids
 
 
-def _lock(job: JobKey, own_ids: dict[str, UUID], others: Q | None = None) -> dict[str, Known]:
-    wanted = Q(url__in=own_ids) | (others or Q(pk__in=[]))
+def _lock(job: JobKey, own_ids: dict[str, UUID], others: Q | None = None) -> dict[str, LockedSource]:
+    wanted = Q(url__in=own_ids)
+    if others is not None:
+        wanted |= others
     rows = Source.objects.select_for_update(no_key=True).filter(wanted, project_id=job.project_id).order_by("url")
     return {
-        url: Known(pk, content_hash, is_new=pk == own_ids.get(url))
+        url: LockedSource(pk, content_hash, is_new=pk == own_ids.get(url))
         for pk, url, content_hash in rows.values_list("pk", "url", "content_hash")
     }
 
 
-def _is_changed(known: Known, page: PageWrite) -> bool:
+def _is_changed(known: LockedSource, page: PageWrite) -> bool:
     return known.is_new or known.content_hash != page.fields["content_hash"]
 
 
-def _write_contents(changed: dict[str, Known], pages: dict[str, PageWrite]) -> None:
+def _write_contents(changed: dict[str, LockedSource], pages: dict[str, PageWrite]) -> None:
     SourceContent.objects.bulk_create(
         [
             SourceContent(
@@ -150,11 +153,18 @@ _FIELDS = (
 _LENGTHS = {name: getattr(Source._meta.get_field(name), "max_length", None) for name in _FIELDS}
 
 
-def _write_fields(job: JobKey, known: dict[str, Known], changed: dict[str, Known], pages: dict[str, PageWrite]) -> None:
+def _write_fields(
+    job: JobKey, known: dict[str, LockedSource], changed: dict[str, LockedSource], pages: dict[str, PageWrite]
+) -> None:
     for url, page in pages.items():
         fields: dict[str, Any] = {name: _fitting(name, page.fields.get(name, "")) for name in _FIELDS}
         if url in changed:
-            fields |= {"job_id": job.id, "changed_at": Now(), "status": "ready", "extracted_version": None}
+            fields |= {
+                "job_id": job.id,
+                "changed_at": Now(),
+                "status": SourceStatus.READY.value,
+                "extracted_version": None,
+            }
         Source.objects.filter(pk=known[url].id).update(fetched_at=Now(), gone_at=None, **fields)
 
 
@@ -166,9 +176,11 @@ def _fitting(name: str, value: Any) -> Any:
 
 
 def _confirm(source_ids: Collection[UUID], source_group: str) -> None:
-    """Note that the host called these sources unmodified; they join the job's group as a fetched page would."""
+    """Note that the host reported these sources as unmodified; like fetched pages, they move to the job's group."""
+    if not source_ids:
+        return
     changes: dict[str, Any] = {"source_group": _fitting("source_group", source_group)} if source_group else {}
-    Source.objects.filter(pk__in=source_ids).update(fetched_at=Now(), gone_at=None, **changes)
+    Source.objects.filter(pk__any=source_ids).update(fetched_at=Now(), gone_at=None, **changes)
 
 
 def _hold(job: JobKey, source_ids: Collection[UUID]) -> None:
@@ -178,10 +190,11 @@ def _hold(job: JobKey, source_ids: Collection[UUID]) -> None:
 
 
 def _mark_gone(source_ids: Collection[UUID]) -> None:
-    Source.objects.filter(pk__in=source_ids, gone_at__isnull=True).update(gone_at=Now())
+    if source_ids:
+        Source.objects.filter(pk__any=source_ids, gone_at__isnull=True).update(gone_at=Now())
 
 
-def _tell_dependants(job: JobKey, pages: dict[str, PageWrite], changed: dict[str, Known]) -> None:
+def _tell_dependants(job: JobKey, pages: dict[str, PageWrite], changed: dict[str, LockedSource]) -> None:
     for dependant in dependants.all_of_them():
         prepared = {row.id: pages[url].prepared[dependant.name] for url, row in changed.items()}
         if prepared:
@@ -191,8 +204,8 @@ def _tell_dependants(job: JobKey, pages: dict[str, PageWrite], changed: dict[str
 def _decided(
     outcome: Outcome,
     twins: dict[str, str],
-    known: dict[str, Known],
-    changed: dict[str, Known],
+    known: dict[str, LockedSource],
+    changed: dict[str, LockedSource],
     kept: Collection[UUID],
 ) -> Outcome:
     write = outcome.write
@@ -205,7 +218,7 @@ def _decided(
             result={**outcome.result, "duplicate_of": twins[write.url]},
         )
     if isinstance(write, PageWrite) and write.url in known and write.url not in changed:
-        return replace(outcome, outcome="unchanged")
+        return replace(outcome, outcome=ItemOutcome.UNCHANGED.value)
     if isinstance(write, Unchanged) and write.source_id not in kept:  # deleted meanwhile: fetch it as a new page
         return replace(outcome, state=ItemState.PENDING, outcome="", retry_after_seconds=0.0)
     return outcome

@@ -1,4 +1,4 @@
-"""One GET over aiohttp: a whole body or a typed error, nothing in between.
+"""One GET over aiohttp, which ends with a complete reply or a typed error.
 
 Redirects are not followed: the target is returned, so that scope, robots, guard and dedupe look at it again.
 The body is decompressed here and not by aiohttp, which does not notice a gzip stream that ends too early.
@@ -23,9 +23,10 @@ from crawling.errors import (
     TooLarge,
     WrongContentType,
 )
-from crawling.web.failures import Limits, typed_errors
+from crawling.web.client_errors import typed_errors
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
-from crawling.web.inflate import ENCODINGS, InflateError, InflateOverflow, Inflater
+from crawling.web.inflate import ENCODINGS, InflateError, Inflater
 from crawling.web.statuses import NOT_MODIFIED, PARTIAL_CONTENT, raise_for_status
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -48,7 +49,7 @@ class Fetched:
 
     url: as asked for. body: complete and decompressed, empty for redirects and `not_modified`. headers: names
     in lower case, repeated ones joined by ", ". content_type: the bare media type in lower case, empty when not
-    sent. charset: as declared in Content-Type. etag, last_modified: None also when absurdly long. location: the
+    sent. charset: as declared in Content-Type. etag, last_modified: None if not sent or too long to keep. location: the
     redirect's target, absolute, not yet canonical. seconds: from the request to the last byte. remote_address:
     the IP address connected to.
     """
@@ -68,7 +69,7 @@ class Fetched:
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remembers whom it came from: a short reply has let go of its connection before anyone can ask."""
+    """Remembers the address it came from: the connection of a short reply is released before anyone can ask."""
 
     remote_address: str | None = None
 
@@ -152,7 +153,7 @@ async def _reply(
             raise_for_status(url, response.status, headers)
     else:
         if content_type and accept_types is not None and content_type not in accept_types:
-            raise WrongContentType(f"The reply is of type {content_type}, which is not read.")
+            raise WrongContentType(f"The reply is of type {content_type}, which the crawler does not read.")
         body = await _body(response, headers, limits)
     return Fetched(
         url=url,
@@ -174,17 +175,15 @@ async def _body(response: aiohttp.ClientResponse, headers: Mapping[str, str], li
     """Return the decompressed body, stopping while it streams in as soon as it is too large."""
     inflater = _inflater(headers, limits)
     if (response.content_length or 0) > limits.max_bytes:
-        raise _too_large(limits)
+        raise TooLarge(max_bytes=limits.max_bytes)
     body = bytearray()
     try:
-        async for chunk in response.content.iter_any():
-            body += inflater.feed(chunk) if inflater else chunk
+        async for piece in response.content.iter_any():
+            body += inflater.feed(piece) if inflater else piece
             if len(body) > limits.max_bytes:
-                raise _too_large(limits)
+                raise TooLarge(max_bytes=limits.max_bytes)
         if inflater:
             inflater.close()
-    except InflateOverflow as error:
-        raise _too_large(limits) from error
     except InflateError as error:
         raise ConnectionFailed(f"The body cannot be decompressed: {error}.") from error
     return bytes(body)
@@ -195,16 +194,12 @@ def _inflater(headers: Mapping[str, str], limits: Limits) -> Inflater | None:
     if encoding in ("", "identity"):
         return None
     if encoding not in ENCODINGS:
-        raise WrongContentType(f"The reply is compressed as “{encoding[:50]}”, which was not asked for.")
+        raise WrongContentType(f"The reply is compressed as “{encoding[:50]}”, which was not requested.")
     return Inflater(encoding, max_bytes=limits.max_bytes)
 
 
-def _too_large(limits: Limits) -> TooLarge:
-    return TooLarge(f"The body exceeds {limits.max_bytes:,} bytes after decompression.")
-
-
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read a short body nobody wants, so that its connection can serve the next request to the host."""
+    """Read a short body that is of no use, so that its connection can serve the next request to the host."""
     if response.content_length is not None and response.content_length <= _DRAIN_BYTES:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):  # then the connection is closed instead
             async with asyncio.timeout(_DRAIN_SECONDS):
@@ -222,7 +217,7 @@ def _plain_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def _short(value: str | None, most: int) -> str | None:
-    """Return `value` unless it is too long to keep: cut off, it would mean something else."""
+    """Return `value` unless it is too long to keep; cut off, it would mean something else."""
     return value if value is not None and len(value) <= most else None
 
 

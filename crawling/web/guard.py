@@ -6,7 +6,7 @@ to one address, and that one is checked here; so there is nothing to rebind betw
 
 import ipaddress
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,15 +35,10 @@ _REFUSED: tuple[Network, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class AddressGuard:
-    """Decides which addresses may be reached: public ones, and `allow_networks` (from
+    """Decides which addresses may be connected to: public ones, and those in `allow_networks` (the setting
     CRAWL_ALLOW_NETWORKS)."""
 
     allow_networks: tuple[Network, ...] = ()
-
-    @classmethod
-    def from_texts(cls, networks: Iterable[str]) -> "AddressGuard":
-        """Return a guard that lets these networks through, such as "127.0.0.0/8". Raises: ValueError."""
-        return cls(tuple(ipaddress.ip_network(text.strip()) for text in networks if text.strip()))
 
     def check(self, ip: str | Address) -> None:
         """Do nothing when `ip` may be connected to. Raises: BlockedAddress."""
@@ -54,8 +49,8 @@ class AddressGuard:
         for candidate in _with_embedded(address):
             if _is_refused(candidate) and not self._is_allowed(candidate):
                 raise BlockedAddress(
-                    f"{address} lies in a private or reserved network, which crawls do not reach. "
-                    f"If it is meant, {REMEDY}.",
+                    f"{address} is in a private or reserved network, which crawls do not enter. "
+                    f"If that is intended, {REMEDY}.",
                     address=str(address),
                 )
 
@@ -70,7 +65,7 @@ class AddressGuard:
 
 
 def _with_embedded(address: Address) -> Iterator[Address]:
-    """Yield the addresses that a packet to `address` may end up at: every one of them must be fit."""
+    """Yield the addresses that a packet to `address` may end up at: every one of them must be allowed."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
         return

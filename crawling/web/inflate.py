@@ -2,17 +2,15 @@
 
 import zlib
 
+from crawling.errors import TooLarge
+
 ENCODINGS = ("gzip", "x-gzip", "deflate")
 _PIECE_BYTES = 256 * 1024
-_MAX_MEMBERS = 1_000  # each member of a gzip stream costs a fresh decompressor
+MAX_GZIP_MEMBERS = 1_000  # each member of a gzip stream costs a fresh decompressor
 
 
 class InflateError(Exception):
     """The compressed data are damaged or incomplete."""
-
-
-class InflateOverflow(InflateError):
-    """The data decompress to more than the limit."""
 
 
 class Inflater:
@@ -32,7 +30,7 @@ class Inflater:
         self.size = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Return what `data` decompresses to. Raises: InflateOverflow, InflateError (damaged)."""
+        """Return what `data` decompresses to. Raises: TooLarge, InflateError (damaged)."""
         out = bytearray()
         try:
             while data:
@@ -43,7 +41,7 @@ class Inflater:
                 out += self._stream.decompress(data, _PIECE_BYTES)
                 data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
                 if self.size + len(out) > self._max_bytes:
-                    raise InflateOverflow(f"decompresses to more than {self._max_bytes} bytes")
+                    raise TooLarge(max_bytes=self._max_bytes)
         except zlib.error as error:
             raise InflateError(f"damaged compressed data: {error}") from error
         self.size += len(out)
@@ -61,17 +59,9 @@ class Inflater:
 
     def _fresh(self, data: bytes) -> "zlib._Decompress":
         self._members += 1
-        if self._members > _MAX_MEMBERS:
-            raise InflateError(f"more than {_MAX_MEMBERS:,} gzip members")
+        if self._members > MAX_GZIP_MEMBERS:
+            raise InflateError(f"more than {MAX_GZIP_MEMBERS:,} gzip members")
         if self._is_gzip:
             return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         # RFC 1950: the low four bits of a zlib header are 8; bare deflate data do not start so.
         return zlib.decompressobj(wbits=zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS)
-
-
-def inflated(data: bytes, encoding: str, *, max_bytes: int) -> bytes:
-    """Return the whole of `data` decompressed. Raises: InflateOverflow, InflateError."""
-    inflater = Inflater(encoding, max_bytes=max_bytes)
-    out = inflater.feed(data)
-    inflater.close()
-    return out

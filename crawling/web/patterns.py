@@ -1,10 +1,10 @@
 """Include and exclude patterns over a URL's path and query, matched in time linear in their length.
 
 A pattern is a glob unless it contains what only regular expressions use: one of `^$()[]{}|+\\`, or `.*`. The
-prefixes `glob:` and `regex:` settle it. A glob covers the whole path (`*` is any run of characters); without
+prefixes `glob:` and `regex:` decide it. A glob covers the whole path (`*` is any run of characters); without
 any `*` it covers that path and everything below it. A regular expression may match anywhere; it is compiled
-by Rust's `regex` engine (through pydantic), which knows no backtracking and therefore no look-around and no
-back-references, so no pattern can stall a worker.
+by Rust's `regex` engine (through pydantic), which does not backtrack, so no pattern can stall a worker;
+look-around and back-references are not supported.
 """
 
 import re
@@ -30,7 +30,7 @@ class PathPattern:
     def __post_init__(self) -> None:
         if not self.source.strip() or len(self.source) > MAX_PATTERN_CHARACTERS:
             raise BadScope(
-                f"A path pattern has 1 to {MAX_PATTERN_CHARACTERS} characters; “{self.source[:80]}” does not."
+                f"A path pattern must have 1 to {MAX_PATTERN_CHARACTERS} characters; “{self.source[:80]}” does not."
             )
         try:
             schema = core_schema.str_schema(pattern=_regex_of(self.source.strip()), regex_engine="rust-regex")
@@ -38,8 +38,8 @@ class PathPattern:
         except SchemaError as error:
             cause = str(error).strip().rsplit("\n", 1)[-1].removeprefix("error: ")
             raise BadScope(
-                f"The path pattern “{self.source}” is no valid regular expression: {cause}. "
-                "Correct it, or write glob: before it to have its characters taken literally."
+                f"The path pattern “{self.source}” is not a valid regular expression: {cause}. "
+                "Correct it, or put glob: in front of it so that its characters are taken literally."
             ) from error
 
     def matches(self, target: str) -> bool:
@@ -50,7 +50,7 @@ class PathPattern:
 def patterns_compiled(sources: tuple[str, ...], *, name: str) -> tuple[PathPattern, ...]:
     """Return the compiled patterns of the setting called `name`. Raises: BadScope."""
     if len(sources) > MAX_PATTERNS:
-        raise BadScope(f"{name} holds {len(sources)} patterns; at most {MAX_PATTERNS} are accepted.")
+        raise BadScope(f"{name} contains {len(sources)} patterns; at most {MAX_PATTERNS} are accepted.")
     return tuple(PathPattern(source) for source in sources)
 
 

@@ -1,4 +1,5 @@
-"""How fast one host is asked: a pause between requests, a cap on those under way, and slowing down when told."""
+"""How fast one host is asked: a pause between requests, a limit on those under way, and slowing down when it is
+overloaded."""
 
 import asyncio
 import math
@@ -6,23 +7,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from jobs.errors import QuarryError
+from crawling.errors import AskedToWait
 
 MAX_SLOW_DOWN_SECONDS = 60.0
 FIRST_SLOW_DOWN_SECONDS = 0.5
-FORGOTTEN_SECONDS = 0.05  # a slow-down below this is over
-BURST_SECONDS = 1.0  # refusals this close together answer requests that were already under way: one sign, not many
-PATIENCE_SECONDS = 30.0  # a request to a host that says "later" waits this long in hand, else in the ledger
-
-
-class AskedToWait(QuarryError):
-    """The host wants to be left alone for longer than a request is kept waiting."""
-
-    code = "asked_to_wait"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The host asked to be left alone for another {seconds:.0f} s.", seconds=seconds)
-        self.seconds = seconds
+FORGOTTEN_SECONDS = 0.05  # a slow-down below this becomes none
+BURST_SECONDS = 1.0  # refusals this close together answer requests already under way, and count as one
+MAX_WAIT_SECONDS = 30.0  # how long a turn is waited for when the host asked for a pause; beyond it, in the ledger
 
 
 class Pace:
@@ -45,7 +36,7 @@ class Pace:
 
     @property
     def blocked_seconds(self) -> float:
-        """Seconds until the host may be asked again; 0 unless it said "later"."""
+        """Seconds until the host may be asked again; 0 unless it asked for a pause."""
         return max(0.0, self._blocked_until - time.monotonic())
 
     @property
@@ -57,19 +48,19 @@ class Pace:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a slot and for the pause to pass, then hold the slot.
 
-        Raises: AskedToWait when the host said "later" and means more than PATIENCE_SECONDS.
+        Raises: AskedToWait when the host asked for a pause of more than MAX_WAIT_SECONDS.
         """
         async with self._slots:
             async with self._is_next:  # one waits at a time: the pause counts from when the last request went out
                 while (seconds := max(self.rest_seconds, self.blocked_seconds)) > 0:
-                    if self.blocked_seconds > PATIENCE_SECONDS:
+                    if self.blocked_seconds > MAX_WAIT_SECONDS:
                         raise AskedToWait(self.blocked_seconds)
-                    await asyncio.sleep(seconds)  # meanwhile another request may be told "later"
+                    await asyncio.sleep(seconds)  # meanwhile the host may ask for a pause
                 self._asked_at = time.monotonic()
             yield
 
     def succeeded(self) -> None:
-        """Take the slow-down back bit by bit."""
+        """Reduce the slow-down by a fifth."""
         self.slow_down_seconds *= 0.8
         if self.slow_down_seconds < FORGOTTEN_SECONDS:
             self.slow_down_seconds = 0.0

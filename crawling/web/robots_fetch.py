@@ -5,12 +5,12 @@ from urllib.parse import urljoin
 import aiohttp
 
 from crawling.errors import BadStatus, BadUrl
-from crawling.web.failures import Limits
 from crawling.web.fetch import fetch
+from crawling.web.fetch_limits import Limits
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.web.urls import canonical_url
 
-MAX_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
+MAX_ROBOTS_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
 
 
 async def robots_fetch(session: aiohttp.ClientSession, url: str, *, limits: Limits) -> RobotsRules:
@@ -19,7 +19,7 @@ async def robots_fetch(session: aiohttp.ClientSession, url: str, *, limits: Limi
     Raises: FetchError when the host cannot be asked or fails (RFC 9309: then nothing may be fetched).
     """
     address = urljoin(url, "/robots.txt")
-    for _ in range(MAX_REDIRECTS + 1):
+    for _ in range(MAX_ROBOTS_REDIRECTS + 1):
         try:
             fetched = await fetch(session, address, accept_types=None, limits=limits)
         except BadStatus as error:

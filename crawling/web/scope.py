@@ -1,4 +1,4 @@
-"""Which URLs belong to a crawl."""
+"""Which URLs belong to a crawl: by host, folder, patterns and depth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +10,6 @@ from crawling.errors import BadScope, BadUrl
 from crawling.web.domains import registrable_domain
 from crawling.web.patterns import PathPattern, patterns_compiled
 from crawling.web.urls import canonical_url, host_of
-
-__all__ = ["Admission", "Mode", "Scope", "canonical_url", "host_of"]
 
 MAX_DEPTH = 100
 
@@ -28,11 +26,11 @@ class Admission(StrEnum):
     BAD_URL = "bad_url"
 
 
-class Mode(StrEnum):
-    """How far from the seeds' hosts a crawl may go."""
+class ScopeMode(StrEnum):
+    """How far from the hosts of its seeds a crawl may go."""
 
     HOST = "host"  #: the same host and port; http and https, with and without `www.`, count as one
-    SUBDOMAINS = "subdomains"  #: that host and every host below it
+    SUBDOMAINS = "subdomains"  #: that host and all its subdomains
     DOMAIN = "domain"  #: every host of the same registrable domain (see `crawling.web.domains`)
     PREFIX = "prefix"  #: the same host, and a path below `path_prefix`
 
@@ -41,14 +39,14 @@ class Mode(StrEnum):
 class Scope:
     """The rules of one crawl. All URLs are canonical; build it with `from_config` to have everything checked.
 
-    seeds: where the crawl starts; always in scope. path_prefix: for mode prefix; empty means the seeds'
+    seeds: where the crawl starts; always in scope. path_prefix: for mode prefix; empty means the seeds' own
     folders. include_patterns, exclude_patterns: see `crawling.web.patterns`; exclude wins, no include pattern
     means all. max_depth: links from a seed, which itself has depth 0. allow_backward_links: False keeps to
     the seed's folder on the seed's own host (`/guide/` for `/guide/start.html` and for `/guide`).
     """
 
     seeds: tuple[str, ...]
-    mode: Mode = Mode.HOST
+    mode: ScopeMode = ScopeMode.HOST
     path_prefix: str = ""
     include_patterns: tuple[str, ...] = ()
     exclude_patterns: tuple[str, ...] = ()
@@ -89,8 +87,8 @@ class Scope:
             )
         except BadUrl as error:
             raise BadScope(error.detail) from error
-        if values.get("path_prefix") and values.get("mode") != Mode.PREFIX:
-            raise BadScope("path_prefix only has a meaning with mode “prefix”; set the mode or leave it out.")
+        if values.get("path_prefix") and values.get("mode") != ScopeMode.PREFIX:
+            raise BadScope("path_prefix only applies to scope “prefix”; choose that scope or leave path_prefix out.")
         return cls(**values)
 
     def to_config(self) -> dict[str, Any]:
@@ -130,23 +128,23 @@ class Scope:
         return Admission.TOO_DEEP if depth > self.max_depth else Admission.IN
 
     def _site(self, host: str) -> str:
-        return registrable_domain(_name(host)) if self.mode is Mode.DOMAIN else _bare(host)
+        return registrable_domain(_name(host)) if self.mode is ScopeMode.DOMAIN else _bare(host)
 
     def _has_host(self, host: str) -> bool:
-        if self.mode is Mode.SUBDOMAINS:
+        if self.mode is ScopeMode.SUBDOMAINS:
             name = _name(host)
             return any(name == _name(site) or name.endswith(f".{_name(site)}") for site in self._hosts)
         return self._site(host) in self._hosts
 
     def _folder(self, seed: str) -> str:
-        if self.mode is Mode.PREFIX and self.path_prefix:
+        if self.mode is ScopeMode.PREFIX and self.path_prefix:
             return self.path_prefix
         path = urlsplit(seed).path
         folder, _, last = path.rpartition("/")
         return f"{folder}/" if "." in last or not last else path
 
     def _is_outside(self, host: str, path: str) -> bool:
-        if self.mode is not Mode.PREFIX and self.allow_backward_links:
+        if self.mode is not ScopeMode.PREFIX and self.allow_backward_links:
             return False
         folders = [folder for site, folder in self._folders if site == host]
         return bool(folders) and not any(_is_below(path, folder) for folder in folders)
@@ -169,20 +167,23 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise BadScope(f"{name} must be a list of strings.")
     if not all(isinstance(text, str) for text in value):
-        raise BadScope(f"{name} must be a list of strings; it holds something else.")
+        raise BadScope(f"{name} must be a list of strings; it contains something else.")
     return tuple(value)
 
 
-def _mode(name: str, value: Any) -> Mode:
-    if value not in list(Mode):
-        raise BadScope(f"{name} must be one of {', '.join(Mode)}, not “{value}”.")
-    return Mode(value)
+def _mode(_: str, value: Any) -> ScopeMode:
+    if value not in list(ScopeMode):
+        raise BadScope(f"The scope must be one of {', '.join(ScopeMode)}, not “{str(value)[:80]}”.")
+    return ScopeMode(value)
 
 
 def _path(name: str, value: Any) -> str:
     if not isinstance(value, str) or (value and not value.startswith("/")):
         raise BadScope(f"{name} must be a path that starts with “/”, such as /docs/.")
-    return urlsplit(canonical_url(f"http://host{value}")).path if value else ""
+    try:
+        return urlsplit(canonical_url(f"http://host{value}")).path if value else ""
+    except BadUrl as error:
+        raise BadScope(f"{name} is not a usable path: {error.detail}") from error
 
 
 def _depth(name: str, value: Any) -> int:

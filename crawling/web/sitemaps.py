@@ -6,7 +6,8 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from crawling.web.inflate import InflateError, InflateOverflow, Inflater
+from crawling.errors import TooLarge
+from crawling.web.inflate import InflateError, Inflater
 from jobs.worker.cpu import cancellation_check
 
 MAX_SITEMAP_URLS = 50_000  # sitemaps.org: per file
@@ -80,7 +81,7 @@ def _content(body: bytes, collector: _Collector) -> bytes:
         for start in range(0, len(body), 4096):  # small steps, so that all before a break is kept
             pieces.append(inflater.feed(body[start : start + 4096]))
         inflater.close()
-    except (InflateOverflow, InflateError):
+    except (TooLarge, InflateError):
         collector.is_broken = True
     return b"".join(pieces)
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 from crawling.errors import BadReply, ClientStatus, Gone, ServerStatus, Throttled
 
 NOT_MODIFIED = 304
-PARTIAL_CONTENT = 206  # never asked for, and never a whole body
+PARTIAL_CONTENT = 206  # never requested, and never a whole body
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
@@ -21,17 +21,19 @@ def raise_for_status(url: str, status: int, headers: Mapping[str, str]) -> NoRet
         raise Gone(f"The page does not exist (status {status}).", status=status)
     if status in (429, 503):
         pause = retry_after_seconds(headers.get("retry-after"), now=datetime.now(UTC))
-        asked = f"; it asks to wait {pause:g} s" if pause is not None else ""
+        asked = f" and a pause of {pause:g} s" if pause is not None else ""
         raise Throttled(
-            f"The server asks for fewer requests (status {status}){asked}.",
+            f"The server asked for fewer requests{asked} (status {status}).",
             status=status,
             retry_after_seconds=pause,
         )
     if 400 <= status < 500:
-        raise ClientStatus(f"The server refuses the request (status {status}).", status=status)
+        raise ClientStatus(f"The server refused the request (status {status}).", status=status)
     if 500 <= status < 600:
         raise ServerStatus(f"The server failed (status {status}).", status=status)
-    raise BadReply(f"The server answered {url[:200]} with status {status} and nothing to follow.", status=status)
+    raise BadReply(
+        f"The server answered {url[:200]} with status {status}, which is neither a page nor a redirect.", status=status
+    )
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:

@@ -1,4 +1,4 @@
-"""One spelling per page: canonical URLs, and the host under which politeness is counted."""
+"""Canonical URLs, so that a page has one spelling, and the host of a URL."""
 
 import ipaddress
 import re
@@ -55,7 +55,7 @@ def canonical_url(
     parts = _checked_parts(text)
     origin = f"{parts.scheme}://{_network_location(parts)}"
     raw = f"{origin}{parts.path or '/'}" + (f"?{parts.query}" if parts.query and not ignore_query else "")
-    canonical = _settled(raw)
+    canonical = _stable(raw)
     address, _, query = canonical.partition("?")
     kept = [pair for pair in query.split("&") if pair and not _is_dropped(pair, tuple(drop_parameters))]
     result = f"{address}?{'&'.join(kept)}" if kept else address
@@ -95,7 +95,7 @@ def _checked_parts(text: str) -> SplitResult:
     if user is not None or "@" in parts.netloc:
         raise BadUrl("The address contains a user name or password; give it without them.")
     if not parts.hostname:
-        raise BadUrl(f"“{shown}” names no host; write it as https://host/path.")
+        raise BadUrl(f"“{shown}” has no host name; write it as https://host/path.")
     return parts
 
 
@@ -138,7 +138,7 @@ def _refuse(refusal: BadUrl) -> str:
     raise refusal
 
 
-def _settled(raw: str) -> str:
+def _stable(raw: str) -> str:
     """Return w3lib's canonical form, applied until it no longer changes."""
     try:
         # Bytes that were no UTF-8 arrive as lone surrogates (header values) and are escaped as the bytes

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 from crawling.models import SourceHold
 from crawling.sources import store
-from crawling.work.items import page_item
-from jobs.ledger import ledger
+from crawling.states import ItemOutcome
+from crawling.work.items import page_item, robots_item
+from jobs.ledger.items import items_add
 from jobs.registry import kinds
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 
 if TYPE_CHECKING:
     from crawling.work.worker import HostWorker
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 FAMILY = "host"
 
 
-class _Fetching:
-    """What crawl and scrape share: hosts as lanes, pages as results."""
+class _Fetching(Kind):
+    """What crawl and scrape have in common: lanes are hosts, results are pages."""
 
     family = FAMILY
+    items_name = "urls_found"
+    uncounted_outcomes = frozenset({ItemOutcome.REDIRECTED, ItemOutcome.SITEMAP})
+    result_names = ("sources",)
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[HostWorker]":
-        from crawling.work.worker import host_worker  # its parsers take a second to load; only workers need them
+        # Lazy: the parsers take more than a second to load, and only processes that fetch need them.
+        from crawling.work.worker import host_worker
 
         return host_worker(lane, database)
 
@@ -39,20 +44,20 @@ class _Fetching:
         return facts
 
     def chain(self, parent: JobRef) -> None:
-        """Fetching never follows from another job."""
+        """Do nothing: a crawl or scrape never follows another job."""
 
 
 class Crawl(_Fetching):
-    """Starts from one URL and follows what its scope admits."""
+    """Starts from one URL and follows links within its scope."""
 
     name = "crawl"
 
     def populate(self, job: JobRef) -> None:
-        """Add the seeds, and the host's robots.txt as the place where sitemaps are named."""
+        """Add the seeds, and robots.txt of their hosts, which names the sitemaps."""
         items = [page_item(seed, depth=0) for seed in job.payload["scope"]["seeds"]]
         if job.payload.get("use_sitemaps", True):
             items = [*_robots_items(job.payload["scope"]["seeds"]), *items]
-        ledger.items_add(job.id, items)
+        items_add(job.id, items)
 
 
 class Scrape(_Fetching):
@@ -62,15 +67,9 @@ class Scrape(_Fetching):
 
     def populate(self, job: JobRef) -> None:
         """Add one item per URL."""
-        ledger.items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
+        items_add(job.id, [page_item(url, depth=0) for url in job.payload["urls"]])
 
 
 def _robots_items(seeds: list[str]) -> list[NewItem]:
-    items = {}
-    for seed in seeds:
-        parts = urlsplit(seed)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        lane = page_item(seed, depth=0).lane
-        key = f"sitemap:{origin}/robots.txt"
-        items[key] = NewItem(key=key, lane=lane, rank=-2, data={"type": "robots", "origin": origin})
-    return list(items.values())
+    parts = [urlsplit(seed) for seed in seeds]
+    return [robots_item(origin) for origin in dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts)]

@@ -1,4 +1,4 @@
-"""From a reply to an outcome's parts: pure work on bytes, run off the event loop."""
+"""From a reply's bytes to the page to store and the links to follow: pure computation, run off the event loop."""
 
 import contextlib
 import gzip
@@ -15,13 +15,14 @@ from crawling.sources import dependants
 from crawling.sources.dependants import PageText
 from crawling.sources.page_write import PageWrite
 from crawling.web.fetch import Fetched
-from crawling.web.scope import Admission, Scope, canonical_url, host_of
+from crawling.web.scope import Admission, Scope
+from crawling.web.urls import canonical_url, host_of
 from crawling.work.items import page_item, sitemap_item
 from jobs.registry.kinds import NewItem
 from jobs.worker.cpu import cancellation_check
 
 COMPRESSION_LEVEL = 3  # half the time of the default for 5 % more bytes
-MAX_SITEMAP_LEVELS = 2  # an index names files, and some hosts an index of indexes; more would be a maze
+MAX_SITEMAP_LEVELS = 2  # an index names files, and some hosts an index of indexes; deeper ones may never end
 KEPT_HEADERS = frozenset({
     "content-type", "content-language", "date", "last-modified", "etag", "server", "link", "x-robots-tag",
 })  # fmt: skip
@@ -39,7 +40,7 @@ _SCRIPT_END = re.compile(rb"</script", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """How links become items: None of it applies to a scrape, which follows nothing."""
+    """What it takes to turn links into items; a scrape follows no links and has none of it."""
 
     scope: Scope
     depth: int
@@ -48,7 +49,7 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A page read: what to store, what to follow, and what to tell people."""
+    """What a reply holds: the page, what to store of it, the items found on it, and facts for people to read."""
 
     page: Page
     write: PageWrite | None
@@ -76,7 +77,7 @@ def reply_read(fetched: Fetched, *, source_group: str, follow: Follow | None) ->
 
 
 def links_admitted(page: Page, follow: Follow | None) -> tuple[list[NewItem], dict[str, int]]:
-    """Return the items for the page's links in scope that are not yet known, and how many were left out, by why."""
+    """Return items for the page's links that are in scope and new, and the number of those left out, by reason."""
     if follow is None or page.links.robots_meta.is_nofollow:
         return [], {}
     urls = list(page.links.hrefs)
@@ -114,7 +115,7 @@ def sitemaps_admitted(urls: Iterable[str], *, within: str, level: int) -> list[N
         return []
     items: dict[str, NewItem] = {}
     for url in urls:
-        with contextlib.suppress(BadUrl):  # of no use to anyone; `is_broken` tells of such files
+        with contextlib.suppress(BadUrl):  # such a file counts as broken
             canonical = canonical_url(url)
             if host_of(canonical) == host_of(within):
                 items[canonical] = sitemap_item(canonical, level=level + 1)

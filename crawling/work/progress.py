@@ -1,4 +1,4 @@
-"""How crawls stand: counts over the ledger, robots.txt and sitemaps left out."""
+"""How far a crawl is: counts over the items of the ledger that are pages."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,21 +6,22 @@ from uuid import UUID
 from django.db import connection
 
 from crawling.models import SourceHold
+from crawling.states import ItemOutcome
+from crawling.work.items import SITEMAP_KEY
 from jobs.models import Job
 from jobs.states import ItemState, Reason
 
-#: A URL whose reply pointed elsewhere; the page it led to is an item of its own.
-REDIRECTED = "redirected"
-
 _GROUPS = """
     SELECT state, reason, outcome, count(*) FROM jobs_workitem
-    WHERE job_id = %s AND NOT starts_with(key, 'sitemap:') GROUP BY state, reason, outcome
+    WHERE job_id = %s AND NOT starts_with(key, %s) GROUP BY state, reason, outcome
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CrawlProgress:
-    """pages_total: done, claimed and pending pages, at most the job's limit, and failed ones.
+    """Numbers of pages and sources of one crawl.
+
+    pages_total: done, claimed and pending pages, at most the job's limit, and failed ones.
 
     pages_completed: done ones. urls_discovered: every URL in scope. urls_relevant: less the irrelevant.
     sources: what the job holds.
@@ -38,11 +39,11 @@ def crawl_progress(job: Job) -> CrawlProgress:
     states: dict[str, int] = {}
     redirected = irrelevant = 0
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, [job.pk])
+        cursor.execute(_GROUPS, [job.pk, SITEMAP_KEY])
         for state, reason, outcome, number in cursor.fetchall():
             states[state] = states.get(state, 0) + number
-            redirected += number if outcome == REDIRECTED else 0
-            irrelevant += number if reason == Reason.IRRELEVANT.value else 0
+            redirected += number if outcome == ItemOutcome.REDIRECTED else 0
+            irrelevant += number if reason == Reason.IRRELEVANT else 0
     discovered = sum(states.values())
     completed = states.get(ItemState.DONE.value, 0) - redirected
     fetched = completed + states.get(ItemState.CLAIMED.value, 0) + states.get(ItemState.PENDING.value, 0)
@@ -58,5 +59,5 @@ def crawl_progress(job: Job) -> CrawlProgress:
 
 
 def sources_held(job_id: UUID) -> int:
-    """Return how many sources a job holds, and a cleanup of it would go through."""
+    """Return how many sources a job holds, which is how many its cleanup would go through."""
     return SourceHold.objects.filter(job_id=job_id).count()

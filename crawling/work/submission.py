@@ -1,4 +1,4 @@
-"""Starting crawls and scrapes: every input checked first, with a sentence for whoever made it."""
+"""Starting crawls and scrapes: every input is checked first and refused with a sentence if it is wrong."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -9,33 +9,36 @@ from uuid import UUID
 
 from django.conf import settings
 
-from crawling.errors import BadUrl, BlockedAddress
+from crawling.errors import BadScope, BadUrl, BlockedAddress
 from crawling.web.guard import AddressGuard
-from crawling.web.scope import Mode, Scope, canonical_url
-from jobs.control import lifecycle
+from crawling.web.scope import Scope, ScopeMode
+from crawling.web.urls import canonical_url
+from crawling.work.kind import Crawl, Scrape
+from jobs.control.submit import job_submit
 from jobs.errors import Invalid
 from jobs.postgres.text import storable_text
 
 MAX_SCRAPED_URLS = 10_000
 DEFAULT_DEPTH = 10
 DEFAULT_LIMIT = 10_000
-MAX_LIMIT = 10_000_000
+MAX_PAGES = 1_000_000
 MAX_GROUP_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class CrawlOptions:
-    """How to crawl; the defaults suit a documentation site."""
+    """How to crawl; the defaults suit a documentation site. None: not asked for."""
 
     source_group: str = ""  #: empty: the host's name
     max_depth: int = DEFAULT_DEPTH
     limit: int | None = DEFAULT_LIMIT  #: pages at most; None: no limit
     include_paths: tuple[str, ...] = ()
     exclude_paths: tuple[str, ...] = ()
-    allow_backward_links: bool = True
-    allow_subdomains: bool = False
+    scope: ScopeMode | str | None = None  #: None: host, or subdomains if these are allowed
+    path_prefix: str = ""  #: for scope prefix; empty: the folder of the start URL
+    allow_backward_links: bool | None = None  #: False: stay below the folder of the start URL
+    allow_subdomains: bool | None = None
     ignore_query_parameters: bool = False
-    prefix: bool = False  #: stay below the folder of the start URL
     use_sitemaps: bool = True
     auto_extract: bool = True
     allowed_languages: tuple[str, ...] = ()
@@ -51,8 +54,8 @@ def crawl_submit(
 ) -> UUID:
     """Start a crawl; return the job's id. Raises: Invalid (BadScope included), NotFound."""
     seed = url_checked(url)
-    if options.limit is not None and not 1 <= options.limit <= MAX_LIMIT:
-        raise Invalid(f"The limit must be 1 to {MAX_LIMIT:,} pages; leave it out for the default.")
+    if options.limit is not None and not 1 <= options.limit <= MAX_PAGES:
+        raise Invalid(f"The limit must be between 1 and {MAX_PAGES:,} pages; leave it out for the default.")
     payload: dict[str, Any] = {
         "url": seed,
         "scope": _scope(seed, options).to_config(),
@@ -62,8 +65,8 @@ def crawl_submit(
         "auto_extract": options.auto_extract,
         "allowed_languages": sorted({_language(tag) for tag in options.allowed_languages} - {""}),
     }
-    return lifecycle.job_submit(
-        kind="crawl",
+    return job_submit(
+        kind=Crawl.name,
         project_id=project_id,
         payload=payload,
         label=seed,
@@ -84,7 +87,7 @@ def scrape_submit(
 ) -> UUID:
     """Start fetching exactly these URLs; return the job's id. Raises: Invalid, NotFound."""
     if not 1 <= len(urls) <= MAX_SCRAPED_URLS:
-        raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs; these are {len(urls):,}. Split longer lists.")
+        raise Invalid(f"Give between 1 and {MAX_SCRAPED_URLS:,} URLs, not {len(urls):,}; split a longer list.")
     wanted = list(dict.fromkeys(url_checked(url) for url in urls))
     payload = {
         "urls": wanted,
@@ -92,8 +95,8 @@ def scrape_submit(
         "auto_extract": auto_extract,
     }
     label = wanted[0] if len(wanted) == 1 else f"{wanted[0]} and {len(wanted) - 1} more"
-    return lifecycle.job_submit(
-        kind="scrape", project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
+    return job_submit(
+        kind=Scrape.name, project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
     )
 
 
@@ -109,7 +112,7 @@ def url_checked(url: str) -> str:
 
 
 def _check_literal(host: str) -> None:
-    """Refuse an address that no fetch could reach; a name is looked up when it is fetched. Raises: Invalid."""
+    """Refuse an IP address that no fetch may connect to; names are only looked up when fetched. Raises: Invalid."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -136,11 +139,33 @@ def _language(tag: str) -> str:
 def _scope(seed: str, options: CrawlOptions) -> Scope:
     config: dict[str, Any] = {
         "seeds": [seed],
-        "mode": Mode.SUBDOMAINS.value if options.allow_subdomains else Mode.HOST.value,
+        "mode": _mode(options),
+        "path_prefix": options.path_prefix.strip(),
         "include_patterns": list(options.include_paths),
         "exclude_patterns": list(options.exclude_paths),
         "max_depth": options.max_depth,
         "ignore_query_parameters": options.ignore_query_parameters,
-        "allow_backward_links": options.allow_backward_links and not options.prefix,
+        "allow_backward_links": options.allow_backward_links is not False,
     }
     return Scope.from_config(config)
+
+
+def _mode(options: CrawlOptions) -> str:
+    """Return the mode of the scope. Raises: BadScope when two options contradict each other."""
+    mode = options.scope or (ScopeMode.SUBDOMAINS if options.allow_subdomains else ScopeMode.HOST)
+    if mode in (ScopeMode.HOST, ScopeMode.PREFIX) and options.allow_subdomains:
+        raise BadScope(
+            f"Scope “{mode}” stays on the host of the start URL, so subdomains cannot be allowed as well; "
+            "leave one of the two out, or choose scope “subdomains” or “domain”."
+        )
+    if mode in (ScopeMode.SUBDOMAINS, ScopeMode.DOMAIN) and options.allow_subdomains is False:
+        raise BadScope(
+            f"Scope “{mode}” includes subdomains, so they cannot be ruled out as well; "
+            "leave one of the two out, or choose scope “host” or “prefix”."
+        )
+    if mode == ScopeMode.PREFIX and options.allow_backward_links:
+        raise BadScope(
+            "Scope “prefix” stays in one folder, so links that lead out of it cannot be allowed as well; "
+            "leave one of the two out, or choose another scope."
+        )
+    return str(mode)

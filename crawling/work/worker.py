@@ -1,4 +1,4 @@
-"""Fetching the items of one host: robots, pace, request, reading, and what becomes of each.
+"""Fetching the items of one host: robots.txt, pace, request, parsing, and the outcome of each.
 
 One worker serves all jobs of its lane, so politeness towards the host holds across jobs.
 """
@@ -14,32 +14,33 @@ from uuid import UUID
 import aiohttp
 from django.conf import settings
 
-from crawling.errors import BadUrl, ClientStatus, FetchError, Gone, RedirectLoop, Throttled, TimedOut, WrongContentType
+from crawling.errors import AskedToWait, ClientStatus, FetchError, Gone, Throttled, TimedOut, WrongContentType
 from crawling.pages.content import read_page
 from crawling.sources import hosts
 from crawling.sources.known import KnownPage, page_stored, pages_known
 from crawling.sources.page_write import GoneWrite, Unchanged
-from crawling.web.failures import Limits
+from crawling.states import ItemOutcome, ItemType
 from crawling.web.fetch import PAGE_TYPES, SITEMAP_TYPES, Fetched, fetch, open_session
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
-from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules
 from crawling.web.robots_fetch import robots_fetch
-from crawling.web.scope import Scope, canonical_url
+from crawling.web.scope import Scope
 from crawling.web.sitemaps import parse_sitemap
 from crawling.work import parse_page
-from crawling.work.items import page_item, sitemap_item
+from crawling.work.items import SITEMAP_KEY, sitemap_item
 from crawling.work.parse_page import Follow, Reading
+from crawling.work.redirect import page_redirected, sitemap_redirected
 from jobs.registry import kinds
 from jobs.registry.kinds import HOST_LANE, Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, Reason
 from jobs.worker.cpu import on_cpu
 
-MAX_REDIRECTS = 10
-MAX_CRAWL_DELAY_SECONDS = 60.0  # a host that asks for more gets this: else one page would hold a lane for hours
-HAND_SECONDS = 60.0  # no more items are held than the host may be asked for in this time
+MAX_CRAWL_DELAY_SECONDS = 60.0  # instead of a longer one: else one page would hold a lane for hours
+HAND_SECONDS = 60.0  # no more items are held than the host may be asked for within this time
 REST_SECONDS = 10.0  # how long a lane is kept at most, so that the next slice starts after the pause
-SEEN_URLS = 200_000  # per job and slice; beyond it the ledger's index alone sorts out duplicates
+MAX_SEEN_URLS = 200_000  # per job and slice; beyond that, only the index of the ledger finds duplicates
 LIMITS = Limits()
 SITEMAP_LIMITS = replace(LIMITS, max_bytes=50 * 1024 * 1024)
 USER_AGENT = "Quarry/0.1 (self-hosted crawler)"
@@ -73,7 +74,7 @@ class HostWorker:
         self._follows: dict[UUID, Scope | None] = {}
 
     async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
-        """Look up what earlier jobs know of these pages."""
+        """Look up what earlier jobs stored of these pages."""
         if job.id not in self._follows:
             config = job.payload.get("scope")
             self._follows[job.id] = Scope.from_config(config) if config else None
@@ -81,21 +82,21 @@ class HostWorker:
         known = await self.database(pages_known, job.project_id, urls)
         self._known.update({(job.project_id, url): page for url, page in known.items()})
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Remember which URLs the ledger now has, to spare it asking again."""
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Remember which URLs the ledger now has, so that they are not sent to it again."""
         for outcome in outcomes:
             seen = self._seen[outcome.claim.job_id]
-            if len(seen) < SEEN_URLS:
-                for item in outcome.new_items:
+            for item in outcome.new_items:
+                if item.key in seen or len(seen) < MAX_SEEN_URLS:
                     seen[item.key] = min(item.rank, seen.get(item.key, item.rank))
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:
         """Return what became of the claim: a page, a sitemap, or the host's robots.txt."""
         try:
             match claim.data.get("type"):
-                case "robots":
+                case ItemType.ROBOTS:
                     return await self._robots_item(job, claim)
-                case "sitemap":
+                case ItemType.SITEMAP:
                     return await self._sitemap_item(job, claim)
                 case _:
                     return await self._page_item(job, claim)
@@ -115,7 +116,7 @@ class HostWorker:
         if fetched.not_modified and known is not None:
             return await self._unmodified(job, claim, known, follow)
         if fetched.location:
-            return self._redirected(claim, fetched, follow)
+            return page_redirected(claim, fetched, follow)
         read = await on_cpu(parse_page.reply_read, fetched, source_group=_group(job), follow=follow)
         return _page_outcome(job, claim, read)
 
@@ -138,27 +139,7 @@ class HostWorker:
                 result |= {"language": page.language}
                 return kinds.skipped(claim, Reason.LANGUAGE, result=result, new_items=items)
         write = Unchanged(known.source_id, _group(job))
-        return kinds.done(claim, outcome="unchanged", result=result, new_items=items, write=write)
-
-    def _redirected(self, claim: Claim, fetched: Fetched, follow: Follow | None) -> Outcome:
-        """Give the target back to the ledger, where scope, robots, guard and dedupe look at it anew."""
-        assert fetched.location is not None
-        via = [*claim.data.get("via", []), claim.key]
-        scope = follow.scope if follow else None
-        try:
-            target = scope.canonical(fetched.location) if scope else canonical_url(fetched.location)
-        except BadUrl as error:
-            raise RedirectLoop(f"It redirects to something that is no web address: {error.detail}") from error
-        if target in via or len(via) > MAX_REDIRECTS:
-            raise RedirectLoop(f"Its redirects lead in a circle or never end: {' → '.join([*via[-3:], target])}.")
-        result: dict[str, Any] = {"http_status": fetched.status, "location": target}
-        depth = int(claim.data.get("depth", 0))
-        if follow is None:
-            items = [page_item(target, depth=depth, via=via)]
-        else:
-            items, outside = parse_page.urls_admitted([target], replace(follow, seen={}), depth=depth, via=via)
-            result |= {"out_of_scope": outside} if outside else {}
-        return kinds.done(claim, outcome="redirected", result=result, new_items=items)
+        return kinds.done(claim, outcome=ItemOutcome.UNCHANGED.value, result=result, new_items=items, write=write)
 
     # Sitemaps and robots.txt
 
@@ -168,30 +149,34 @@ class HostWorker:
         named = [url for url in rules.sitemaps if url != own]
         items = [sitemap_item(url) for url in named]
         items.append(sitemap_item(own, **({} if own in rules.sitemaps else {"guess": True})))
-        return kinds.done(claim, outcome="sitemap", result={"sitemaps": len(named)}, new_items=items)
+        return kinds.done(claim, outcome=ItemOutcome.SITEMAP.value, result={"sitemaps": len(named)}, new_items=items)
 
     async def _sitemap_item(self, job: JobRef, claim: Claim) -> Outcome:
-        url = claim.key.removeprefix("sitemap:")
+        url = claim.key.removeprefix(SITEMAP_KEY)
         follow = self._follow(job, claim)
         if follow is None or not (await self._rules(url)).allowed(url):
             return kinds.skipped(claim, Reason.ROBOTS)
         try:
             fetched = await self._fetch(url, limits=SITEMAP_LIMITS, accept_types=SITEMAP_TYPES)
         except (Gone, ClientStatus):
-            if claim.data.get("guess"):  # nobody promised one
-                return kinds.done(claim, outcome="sitemap", result={"urls": 0, "detail": "The host has no sitemap."})
+            if claim.data.get("guess"):  # a guessed location; a 404 is normal
+                return kinds.done(
+                    claim, outcome=ItemOutcome.SITEMAP.value, result={"urls": 0, "detail": "The host has no sitemap."}
+                )
             raise
         if fetched.location:
-            return _sitemap_moved(claim, url, fetched.location)
+            return sitemap_redirected(claim, url, fetched.location)
         sitemap = await on_cpu(parse_sitemap, fetched.body, url)
         pages, outside = await on_cpu(parse_page.urls_admitted, sitemap.urls, follow, depth=1)
         level = int(claim.data.get("level", 0))
         items = [*pages, *parse_page.sitemaps_admitted(sitemap.sitemaps, within=url, level=level)]
         result = {"urls": len(sitemap.urls), "sitemaps": len(sitemap.sitemaps), "is_broken": sitemap.is_broken}
-        return kinds.done(claim, outcome="sitemap", result={**result, "out_of_scope": outside}, new_items=items)
+        return kinds.done(
+            claim, outcome=ItemOutcome.SITEMAP.value, result={**result, "out_of_scope": outside}, new_items=items
+        )
 
     async def _rules(self, url: str) -> RobotsRules:
-        """Return the host's rules. Raises: FetchError when its robots.txt cannot be had, so nothing may be fetched."""
+        """Return the host's rules. Raises: FetchError if robots.txt cannot be fetched; then no page may be."""
         async with self._robots_lock:
             if self.robots is None:
                 async with self.pace.turn():
@@ -202,7 +187,7 @@ class HostWorker:
         return self.robots
 
     def _heed(self, rules: RobotsRules) -> None:
-        """Take over the pause that the host asks for."""
+        """Keep to the pause that the rules ask for."""
         asked_for = min(rules.crawl_delay_seconds or 0.0, MAX_CRAWL_DELAY_SECONDS)
         self.pace.delay_seconds = max(self.pace.delay_seconds, asked_for)
         self._fit_hand()
@@ -248,20 +233,12 @@ class HostWorker:
         if isinstance(error, TimedOut):
             self.pace.overloaded()
             self._fit_hand()
-        if error.retryable:
-            return kinds.retried(claim, reason, detail=error.detail, **facts)
-        if isinstance(error, WrongContentType):  # nothing is wrong with it; it is just no page
+        if error.is_temporary:
+            return kinds.retryable(claim, reason, detail=error.detail, **facts)
+        if isinstance(error, WrongContentType):  # nothing is wrong with it; it just is not a page
             return kinds.skipped(claim, reason, result={"detail": error.detail})
         write = GoneWrite(claim.key) if isinstance(error, Gone) else None
         return kinds.failed(claim, reason, detail=error.detail, write=write, **facts)
-
-
-def _sitemap_moved(claim: Claim, url: str, location: str) -> Outcome:
-    """Give a sitemap's new address to the ledger, once: a second redirect is not followed."""
-    target = canonical_url(location)
-    data = {name: claim.data[name] for name in ("guess", "level") if name in claim.data}
-    items = [] if claim.data.get("via") else [sitemap_item(target, **data, via=[url])]
-    return kinds.done(claim, outcome="redirected", result={"location": target}, new_items=items)
 
 
 def _group(job: JobRef) -> str:

@@ -23,7 +23,7 @@ from extraction.schema.projects import ProjectDraft, ProjectRead
 from jobs.api.access import XApiKey
 from jobs.api.idempotent import CreateHeaders, created
 from jobs.api.schemas import problems
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 
 router = Router(tags=["projects"])
 

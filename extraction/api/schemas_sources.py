@@ -1,13 +1,12 @@
 """Shapes of requests and replies about sources, extractions and search."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from crawling.models import SOURCE_STATUSES
+from crawling.states import SourceStatus
 from extraction.search.hybrid import MAX_LIMIT
 from jobs.api.schemas import GroupName, JsonObject, Offset, Reply, RequestBody
 from jobs.states import JobStatus
@@ -19,8 +18,6 @@ MAX_NAMES = 1000
 Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 Groups = Annotated[list[GroupName], Field(max_length=MAX_NAMES)]
 FieldGroupName = Annotated[str, Field(max_length=100)]
-
-SourceStatus = StrEnum("SourceStatus", {status.upper(): status for status in SOURCE_STATUSES})  # type: ignore[misc]
 
 
 class SourceFilters(BaseModel):

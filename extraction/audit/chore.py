@@ -9,15 +9,16 @@ from django.conf import settings
 
 from extraction.audit import state
 from jobs.messages.send import actor_send
-from jobs.registry.chores import Background
+from jobs.registry.chores import Chore
 
 log = logging.getLogger(__name__)
 
+AUDIT_SLICE = "audit_slice"  #: the actor
 WAKE_AGAIN_SECONDS = 120.0
 
 
-class AuditChore(Background):
-    """See `jobs.registry.chores.Background`."""
+class AuditChore(Chore):
+    """See `jobs.registry.chores.Chore`."""
 
     name = "audit"
 
@@ -26,7 +27,7 @@ class AuditChore(Background):
         hours = settings.QUARRY.audit_hours
         if not hours or not state.wake_is_due(hours=hours, again_seconds=WAKE_AGAIN_SECONDS):
             return 0
-        actor_send("audit_slice")
+        actor_send(AUDIT_SLICE)
         return 1
 
     def is_idle(self) -> bool:

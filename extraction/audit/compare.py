@@ -6,8 +6,7 @@ is in memory.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
 from jobs.errors import Unavailable
 
-AUDITOR_LOCK = 0x51A7A0D  # an advisory lock's key, any number of our own
 PAGE = 500
 LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
 
@@ -92,20 +90,6 @@ def page_compare(progress: Progress, store: VectorStore, *, fix: bool = False) -
     compared = seen(len(page), len(found), after=page[-1])
     fixed = progress.fixed + (len(found) if fix else 0)
     return replace(compared, fixed=fixed, seconds=progress.seconds + time.monotonic() - began)
-
-
-@contextmanager
-def auditing() -> Iterator[bool]:
-    """Hold the auditors' lock until the block ends; what is given says whether it was free."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [AUDITOR_LOCK])
-        is_alone = bool(cursor.fetchone()[0])
-    try:
-        yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [AUDITOR_LOCK])
 
 
 def _row_page(side: AuditSide, after: UUID | None) -> list[UUID]:

@@ -13,11 +13,12 @@ from django.conf import settings
 from django.db import connections
 
 from extraction.audit import state
-from extraction.audit.compare import auditing, page_compare
+from extraction.audit.compare import page_compare
 from extraction.audit.state import Run
 from extraction.vectors import process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def slice_serve(stopping: threading.Event) -> bool:
     An outage is noted, and the audit goes on where it was when it is woken again.
     """
     hours = settings.QUARRY.audit_hours
-    with auditing() as is_alone:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         if not is_alone or not hours:
             return False
         try:

@@ -6,14 +6,17 @@ from uuid import UUID
 from crawling.models import Source
 from extraction.models import Extraction
 from extraction.vectors.chore import drain_wake
-from jobs.registry.owners import Removed
+from jobs.postgres.chunks import rows_delete
+from jobs.registry.owners import ArtifactOwner, Removed, ReplyField
 
 
-class ExtractionOwner:
+class ExtractionOwner(ArtifactOwner):
     """See `jobs.registry.owners.ArtifactOwner`."""
 
     name = "extractions"
     rank = 20  # after the sources: with those that go, their extractions have gone
+    artifacts = ("extractions", "passages")
+    deleted_fields = {"extractions": ReplyField("extractions_deleted", "Extractions deleted so far.")}
 
     def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
         """Delete up to `size` extractions; their sources count as not extracted from then on."""
@@ -21,7 +24,7 @@ class ExtractionOwner:
         ids = _ids(job_id, locked)
         if not ids:
             return {}
-        Extraction.objects.filter(pk__any=ids)._raw_delete("default")
+        rows_delete(Extraction.objects.filter(pk__any=ids))
         drain_wake()
         others = Extraction.objects.filter(source_id__any=locked).values("source_id")  # what other jobs found there
         Source.objects.filter(pk__any=locked).update(extracted_version=None, status="ready")
@@ -31,9 +34,6 @@ class ExtractionOwner:
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
         """Leave the extractions of up to `size` rows to the project."""
         return Extraction.objects.filter(pk__any=_ids(job_id, self._locked_sources(job_id, size))).update(job_id=None)
-
-    def work_off(self, job_ids: Sequence[UUID]) -> None:
-        """Nothing was queued: the rows are gone."""
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many extractions these jobs made and still have."""

@@ -3,20 +3,24 @@
 Every process registers this owner, few remove anything: what takes a second to load is imported where it is used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from extraction.states import VectorOperation
 from extraction.vectors import outbox
 from jobs.errors import Unavailable
-from jobs.registry.owners import Removed
+from jobs.registry.owners import ArtifactOwner, Removed, ReplyField
 
 
-class VectorOwner:
+class VectorOwner(ArtifactOwner):
     """The points of a job's rows. It follows the rows: their deletion is what queues that of the points."""
 
     name = "vectors"
     rank = 10
+    artifacts = ("vectors",)
+    deleted_fields = {
+        "vectors": ReplyField("embeddings_deleted", "Counted once the vector store itself has confirmed it.")
+    }
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many points the store holds of these jobs, or changes that still could write one.
@@ -32,6 +36,10 @@ class VectorOwner:
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
         """Nothing is left to give away: the points follow their rows."""
         return 0
+
+    def confirmed(self, removal: Mapping[str, Removed]) -> dict[str, Removed]:
+        """Return one point for each row that was removed: the store has none of them left."""
+        return {"vectors": Removed.all_of(removal["extractions"].deleted + removal["passages"].deleted)}
 
     def work_off(self, job_ids: Sequence[UUID]) -> None:
         """Drain what the removal of rows queued, and find points that neither row nor change accounts for.

@@ -6,7 +6,9 @@ import time
 from django.db import connection, transaction
 
 from jobs.messages.send import actor_send
-from jobs.registry.chores import Background
+from jobs.registry.chores import Chore
+
+DRAIN_VECTORS = "drain_vectors"  #: the actor
 
 _WAKE_EVERY_SECONDS = 0.5
 
@@ -14,8 +16,8 @@ _guard = threading.Lock()
 _last_wake = {"at": 0.0}
 
 
-class VectorChore(Background):
-    """See `jobs.registry.chores.Background`."""
+class VectorChore(Chore):
+    """See `jobs.registry.chores.Chore`."""
 
     name = "vectors"
 
@@ -45,7 +47,7 @@ def drain_wake() -> None:
 
 
 def _drain_send() -> None:
-    actor_send("drain_vectors")
+    actor_send(DRAIN_VECTORS)
 
 
 def _exists(condition: str) -> bool:

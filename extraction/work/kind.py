@@ -14,12 +14,13 @@ from extraction.schema.versions import schema_current
 from extraction.states import ItemOutcome
 from extraction.vectors.chore import drain_wake
 from extraction.work.store import ExtractionWrite, extractions_store, hashes_lock
-from jobs.control import lifecycle
-from jobs.ledger import ledger
+from jobs.control.submit import job_submit
+from jobs.ledger.counts import items_count
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project
 from jobs.postgres.chunks import id_chunks
 from jobs.postgres.id_arrays import IdArray
-from jobs.registry.kinds import JobKey, JobRef, NewItem, Outcome
+from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
 if TYPE_CHECKING:  # see `open_worker`
@@ -28,16 +29,18 @@ if TYPE_CHECKING:  # see `open_worker`
 LANES = 4
 
 
-class Extract:
+class Extract(Kind):
     """Extracts typed values with evidence from stored sources."""
 
     name = "extract"
     family = "extract"
+    items_name = "sources"
+    result_names = ("sources", "extractions")
 
     def populate(self, job: JobRef) -> None:
         """Add one item per source that the payload selects."""
         for ids in id_chunks(sources_selected(job.project_id, job.payload)):
-            ledger.items_add(job.id, [source_item(source_id) for source_id in ids])
+            items_add(job.id, [source_item(source_id) for source_id in ids])
 
     def open_worker(self, lane: str, database: Any) -> "AbstractAsyncContextManager[SourceWorker]":
         from extraction.work.worker import source_worker  # its parsers take a second to load; only workers need them
@@ -54,7 +57,7 @@ class Extract:
 
     def complete(self, job: JobRef) -> dict[str, Any]:
         """Return how much was found; when nothing was, the reason and what is possible all the same."""
-        outcomes = ledger.counts(job.id).outcomes
+        outcomes = items_count(job.id).outcomes
         facts: dict[str, Any] = {"extractions": Extraction.objects.filter(job_id=job.id).count()}
         empty = outcomes.get(ItemOutcome.EMPTY, 0)
         if empty:
@@ -78,7 +81,7 @@ class Extract:
         label = str(parent.payload.get("url") or parent.payload.get("source_group", ""))
         # A retried crawl completes a second time; its first extraction keeps its place.
         parent_id = None if Job.objects.filter(parent_id=parent.id).exists() else parent.id
-        return lifecycle.job_submit(
+        return job_submit(
             kind=self.name, project_id=parent.project_id, payload=payload, label=label, parent_id=parent_id
         )
 

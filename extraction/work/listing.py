@@ -10,7 +10,7 @@ from django.db.models import Count
 from crawling.models import Source
 from extraction.models import Extraction
 from jobs.control.projects import project_require
-from jobs.queries.listing import Page
+from jobs.queries.listing import OffsetPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ def sources_page(
     source_type: str | None = None,
     limit: int,
     offset: int = 0,
-) -> Page[Source]:
+) -> OffsetPage[Source]:
     """Return sources of a project in the order of their making. Raises: NotFound."""
     project_require(project_id)
     wanted = {"source_group": source_group, "status": status, "source_type": source_type}
     rows = Source.objects.filter(
         project_id=project_id, **{name: value for name, value in wanted.items() if value is not None}
     )
-    return Page(list(rows.order_by("id")[offset : offset + limit]), rows.count())
+    return OffsetPage(list(rows.order_by("id")[offset : offset + limit]), rows.count())
 
 
 def sources_summary(project_id: UUID) -> SourceSummary:
@@ -61,7 +61,7 @@ def extractions_page(
     min_confidence: float | None = None,
     limit: int,
     offset: int = 0,
-) -> Page[Extraction]:
+) -> OffsetPage[Extraction]:
     """Return extractions of a project in the order of their making, sources joined. Raises: NotFound.
 
     extraction_type: a field group. min_confidence: 0 to 1, inclusive.
@@ -77,7 +77,7 @@ def extractions_page(
         project_id=project_id, **{name: value for name, value in wanted.items() if value is not None}
     )
     found = rows.select_related("source", "schema_version").order_by("id")[offset : offset + limit]
-    return Page(list(found), rows.count())
+    return OffsetPage(list(found), rows.count())
 
 
 def selection_warnings(source_ids: Sequence[UUID], source_count: int) -> list[str]:

@@ -7,8 +7,8 @@ from uuid import UUID
 from extraction.schema.model import ExtractionSchema
 from extraction.schema.versions import schema_current
 from extraction.work.kind import sources_selected
-from jobs.control import lifecycle
 from jobs.control.projects import project_require
+from jobs.control.submit import job_submit
 from jobs.errors import Invalid
 
 
@@ -48,6 +48,6 @@ def extract_submit(
             code="nothing_to_extract",
         )
     label = ", ".join(source_groups) or "all sources"
-    return lifecycle.job_submit(
+    return job_submit(
         kind="extract", project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
     )

@@ -61,7 +61,7 @@ class SourceWorker:
         source_ids = [UUID(claim.key) for claim in claims]
         self._pages.update(await self.database(pages_load, source_ids))
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is remembered between extractions."""
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:
@@ -76,7 +76,7 @@ class SourceWorker:
         except QuarryError as error:
             if not error.is_temporary:
                 raise
-            return kinds.retried(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)
+            return kinds.retryable(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)
         write = ExtractionWrite(
             source_id=source_id,
             content_hash=page.content_hash,

@@ -21,8 +21,10 @@ from jobs.api.schemas_bulk import (
     BulkOut,
     BulkRetryIn,
 )
-from jobs.control import bulk, lifecycle, removal, retry
-from jobs.control.bulk import JobOutcome, Outcome
+from jobs.control import bulk, removal, retry
+from jobs.control.bulk import BulkResult, JobOutcome
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause, job_resume
 from jobs.queries.tallies import JobsPreview
 
 router = Router(tags=["jobs"])
@@ -36,19 +38,19 @@ _NOTHING = JobsPreview([], {}, {})
 @router.post("/bulk/cancel", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
 def cancel_jobs(request: HttpRequest, body: BulkCancelIn) -> Status[BulkOut]:
     """Cancel jobs."""
-    return _bulk(request, "cancel", body, partial(lifecycle.job_cancel, force=bool(body.force)))
+    return _bulk(request, "cancel", body, partial(job_cancel, force=bool(body.force)))
 
 
 @router.post("/bulk/pause", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
 def pause_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
     """Claim nothing more for jobs; work in flight finishes."""
-    return _bulk(request, "pause", body, lifecycle.job_pause)
+    return _bulk(request, "pause", body, job_pause)
 
 
 @router.post("/bulk/resume", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
 def resume_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
     """Let paused jobs go on."""
-    return _bulk(request, "resume", body, lifecycle.job_resume)
+    return _bulk(request, "resume", body, job_resume)
 
 
 @router.post("/bulk/retry", auth=XApiKey("jobs.retry_job"), response=_RESPONSE)
@@ -109,9 +111,9 @@ def _counts(outcomes: list[JobOutcome]) -> BulkCounts:
     found = Counter(one.outcome for one in outcomes)
     return BulkCounts(
         matched=len(outcomes),
-        changed=found[Outcome.CHANGED],
-        unchanged=found[Outcome.UNCHANGED],
-        refused=found[Outcome.REFUSED],
+        changed=found[BulkResult.CHANGED],
+        unchanged=found[BulkResult.UNCHANGED],
+        refused=found[BulkResult.REFUSED],
     )
 
 

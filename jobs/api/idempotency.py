@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from jobs.api.waiting import places
 from jobs.errors import Conflict, Invalid
 from jobs.models import IdempotencyKey
+from jobs.registry.chores import Chore
 
 KEEP_HOURS = 24
 WAIT_SECONDS = 5  # for the same request to finish that is still under way
@@ -94,6 +95,21 @@ def reply_store(request: KeyedRequest, reply: StoredReply) -> None:
     """Keep the reply under the key that this transaction has taken."""
     rows = IdempotencyKey.objects.filter(user_id=request.user_id, key=request.key)
     rows.update(status=reply.status, body=reply.body)
+
+
+class KeyExpiry(Chore):
+    """Removes old keys in each round of healing. See `jobs.registry.chores.Chore`."""
+
+    name = "idempotency keys"
+
+    def wake_if_due(self) -> int:
+        """Remove a step of them itself: that is one short statement."""
+        keys_expire()
+        return 0
+
+    def is_idle(self) -> bool:
+        """Nobody waits for it."""
+        return True
 
 
 def keys_expire() -> int:

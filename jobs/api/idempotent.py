@@ -14,7 +14,7 @@ from jobs.api import idempotency
 from jobs.api.idempotency import KEEP_HOURS, KeyedRequest, StoredReply
 from jobs.api.schemas import Reply
 from jobs.models import IDEMPOTENCY_KEY_MAX_CHARACTERS
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 
 Made = TypeVar("Made", bound=Reply)
 

@@ -18,6 +18,13 @@ PREFIX_CHARACTERS = 10
 USE_NOTED_EVERY_SECONDS = 60
 
 
+@dataclass(frozen=True, slots=True)
+class RevokeReceipt:
+    """Whether this call revoked the key; False: it already was."""
+
+    changed: bool
+
+
 @dataclass(slots=True)
 class LocalKey:
     """A key that only this process and readers of its private file know; it acts as the first superuser."""
@@ -36,6 +43,12 @@ def key_create(*, username: str, name: str) -> str:
     key = PREFIX + secrets.token_urlsafe(32)
     ApiKey.objects.create(user=user, name=name[:100], prefix=key[:PREFIX_CHARACTERS], digest=_digest(key))
     return key
+
+
+def key_revoke(*, key_id: int, actor: str = "", reason: str = "") -> RevokeReceipt:
+    """Make a key useless for good. Repeating it is harmless. The admin's log keeps who and why."""
+    changed = ApiKey.objects.filter(pk=key_id, revoked_at__isnull=True).update(revoked_at=Now())
+    return RevokeReceipt(bool(changed))
 
 
 def key_user(key: str) -> "object | None":

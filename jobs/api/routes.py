@@ -1,6 +1,6 @@
 """REST: jobs, their items and history; pausing, resuming, retrying, cleaning up and deleting them.
 
-Cancelling is in `crawling.api.api_cancel`, many jobs at a time in `jobs.api.bulk`.
+Cancelling is in `cancel`, many jobs at a time in `bulk`.
 """
 
 from functools import partial
@@ -37,12 +37,13 @@ from jobs.api.schemas_removal import (
     delete_out,
 )
 from jobs.api.waiting import preference_tell, preferred_seconds, waited
-from jobs.control import lifecycle, removal
+from jobs.control import removal
+from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import job_retry
-from jobs.ledger import ledger
+from jobs.ledger.counts import items_count
 from jobs.models import Job
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 from jobs.queries import listing
 
 REMOVAL_WAIT_SECONDS = 2  # unless the request prefers another time
@@ -64,13 +65,13 @@ def get_job(request: HttpRequest, job_id: UUID) -> Status[JobDetail]:
     """Return one job with its payload, its result, and its items counted just now."""
     job = listing.job_read(job_id)
     facts = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
-    return Status(200, JobDetail.model_validate(facts | ledger.counts(job_id).as_json()))
+    return Status(200, JobDetail.model_validate(facts | items_count(job_id).as_json()))
 
 
 @router.post("/{job_id}/pause", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
 def pause_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
     """Claim nothing more for a job; work in flight finishes. Repeating the call is harmless."""
-    pause = partial(lifecycle.job_pause, reason=why.reason or "")
+    pause = partial(job_pause, reason=why.reason or "")
     receipt = committed(partial(pause, job_id=job_id, actor=request.user.get_username()))
     message = "The job is paused; work in flight finishes." if receipt.changed else "The job was paused already."
     return Status(200, _status_out(receipt, message))
@@ -79,7 +80,7 @@ def pause_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[Sta
 @router.post("/{job_id}/resume", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
 def resume_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
     """Let a paused job go on. Repeating the call is harmless."""
-    resume = partial(lifecycle.job_resume, reason=why.reason or "")
+    resume = partial(job_resume, reason=why.reason or "")
     receipt = committed(partial(resume, job_id=job_id, actor=request.user.get_username()))
     message = "The job goes on." if receipt.changed else "The job was not paused."
     return Status(200, _status_out(receipt, message))
@@ -111,7 +112,7 @@ def cleanup_job(
     headers: Header[WaitHeaders],
     body: CleanupIn | None = None,
 ) -> Status[CleanupOut]:
-    """Remove what a finished job made, vectors included: 200 when all is gone, 202 while that goes on.
+    """Remove what a finished job made, wherever it is stored: 200 when all is gone, 202 while that goes on.
 
     What other jobs hold stays. Repeating the call is harmless and tells how far it is.
     """
@@ -150,7 +151,7 @@ def delete_job(
 
 @router.get("/{job_id}/items", auth=XApiKey("jobs.view_job"), response={200: ItemPage, **problems(404)})
 def list_items(request: HttpRequest, job_id: UUID, filters: Query[ItemFilters]) -> Status[ItemPage]:
-    """List the URLs or sources of a job by state and reason; pass `next_after` as `after` for the next page."""
+    """List the items of a job by state and reason; pass `next_after` as `after` for the next page."""
     page = listing.items_page(job_id, **filters.model_dump())
     items = [ItemOut.model_validate(item) for item in page.rows]
     return Status(200, ItemPage(items=items, next_after=page.next_after))
@@ -164,7 +165,7 @@ def list_events(request: HttpRequest, job_id: UUID, filters: Query[EventFilters]
     return Status(200, EventPage(events=events, next_after=page.next_after))
 
 
-def _status_out(receipt: lifecycle.StatusReceipt, message: str) -> StatusOut:
+def _status_out(receipt: StatusReceipt, message: str) -> StatusOut:
     return StatusOut(job_id=receipt.job_id, status=receipt.status, changed=receipt.changed, message=message)
 
 

@@ -10,7 +10,7 @@ from jobs.models import KEY_MAX_CHARACTERS
 from jobs.states import ItemState, JobStatus, Reason
 
 MAX_OFFSET = 1_000_000
-MAX_JOBS = 100
+MAX_JOBS_PER_PAGE = 100
 MAX_REASON_CHARACTERS = 500
 MAX_ITEMS = 1000
 
@@ -81,7 +81,7 @@ class JobFilters(BaseModel):
     project_id: UUID | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_JOBS)] = 50
+    limit: Annotated[int, Field(ge=1, le=MAX_JOBS_PER_PAGE)] = 50
     offset: Offset = 0
 
 
@@ -139,19 +139,6 @@ class Why(BaseModel):
     """Why something is done to a job."""
 
     reason: ReasonText | None = Field(None, description="Kept in the job's history.")
-
-
-class CancelOut(StatusOut):
-    """What a cancel did; numbers read in its own transaction."""
-
-    sources_to_cleanup: int = Field(description="Sources that the job holds and a cleanup would go through.")
-    skipped: int = Field(description="Pending items that this call skipped.")
-    pending: int = Field(
-        description="Items still to be skipped; a job with more than 25,000 pending is emptied in steps."
-    )
-    in_flight: int = Field(description="Items that workers are just aborting.")
-    done: int
-    failed: int
 
 
 class ItemFilters(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobs.api.schemas import Moment, ReasonText, Reply, RequestBody, TextOrNull
 from jobs.api.schemas_removal import Hosts, Reasons
-from jobs.control.bulk import MAX_JOBS, Outcome
+from jobs.control.bulk import MAX_JOBS_PER_ACTION, BulkResult
 from jobs.states import JobStatus
 
 
@@ -32,8 +32,8 @@ class BulkFilter(BaseModel):
 class BulkIn(RequestBody):
     """Which jobs, by their ids or by a filter, and whether only to look."""
 
-    job_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_JOBS)] | None = None
-    filter: BulkFilter | None = Field(None, description=f"May match at most {MAX_JOBS} jobs.")
+    job_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_JOBS_PER_ACTION)] | None = None
+    filter: BulkFilter | None = Field(None, description=f"May match at most {MAX_JOBS_PER_ACTION} jobs.")
     dry_run: bool | None = Field(None, description="True: change nothing, tell which jobs it is and what they hold.")
     reason: ReasonText | None = Field(None, description="Kept in the history of each job.")
 
@@ -84,7 +84,7 @@ class BulkJobOut(Reply):
     """One job: what became of it, or why it was refused."""
 
     id: UUID
-    outcome: Outcome
+    outcome: BulkResult
     status: JobStatus | None = Field(description="As it now stands; null: there is no such job (any more).")
     code: TextOrNull
     detail: TextOrNull

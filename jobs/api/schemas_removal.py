@@ -5,8 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
+from jobs.api.owner_fields import deleted_fields, with_numbers
 from jobs.api.schemas import ReasonText, Reply, RequestBody, TextOrNull, Why
 from jobs.control.removal import RemovalReceipt
+from jobs.registry.owners import artifact_names
 from jobs.states import JobStatus, Reason
 
 MAX_HOSTS = 1000
@@ -48,12 +50,10 @@ class RemovedOut(Reply):
     kept_shared: int = Field(description="Kept because another job holds it.")
 
 
+@with_numbers(lambda: deleted_fields().values())
 class CleanupStats(Reply):
     """How much was deleted so far."""
 
-    sources_deleted: int
-    extractions_deleted: int
-    embeddings_deleted: int = Field(description="Counted once the vector store itself has confirmed it.")
     dlq_items_deleted: int = Field(
         description="Always 0: there is no dead-letter queue per job. Failed items are part of the job."
     )
@@ -64,7 +64,7 @@ class RemovalOut(Reply):
 
     job_id: UUID
     changed: bool = Field(description="False: it had been asked for before.")
-    receipt: dict[str, RemovedOut] = Field(description="By kind: sources, extractions, passages, vectors.")
+    receipt: dict[str, RemovedOut] = Field(description=f"By kind of artifact: {', '.join(artifact_names())}.")
     error: TextOrNull = Field(description="Why it is not finished yet, if something went wrong; it is tried again.")
     message: str
 
@@ -108,12 +108,8 @@ def delete_out(receipt: RemovalReceipt) -> DeleteOut:
 
 
 def _stats(receipt: RemovalReceipt) -> CleanupStats:
-    return CleanupStats(
-        sources_deleted=receipt.deleted("sources"),
-        extractions_deleted=receipt.deleted("extractions"),
-        embeddings_deleted=receipt.deleted("vectors"),
-        dlq_items_deleted=0,
-    )
+    deleted = {field.name: receipt.deleted(kind) for kind, field in deleted_fields().items()}
+    return CleanupStats(**deleted, dlq_items_deleted=0)
 
 
 def _common(receipt: RemovalReceipt) -> dict[str, Any]:

@@ -7,21 +7,17 @@ to answer, the one that says the process lives before all.
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from django.db import Error
 from django.http import HttpResponse
 
+from jobs.queries.waiting import Seen, seen_when_over
+
 log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 30
-FIRST_PAUSE_SECONDS = 0.02
-MAX_PAUSE_SECONDS = 0.25
-
-Seen = TypeVar("Seen")
 
 
 class Places:
@@ -78,15 +74,18 @@ def waited(
     """
     if is_over(first) or seconds <= 0:
         return first, True
+    latest = first
+
+    def look_again(seen: Seen) -> Seen:
+        nonlocal latest
+        latest = look(seen)
+        return latest
+
     with places.taken() as has_place:
-        seen, pause = first, FIRST_PAUSE_SECONDS
-        deadline = time.monotonic() + seconds
-        while has_place and not is_over(seen) and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(pause, left))
-            pause = min(MAX_PAUSE_SECONDS, pause * 1.5)
-            try:
-                seen = look(seen)
-            except Error:
-                log.warning("waiting_ended_by_database", exc_info=True)
-                break
-        return seen, has_place
+        if not has_place:
+            return first, False
+        try:
+            return seen_when_over(first, look_again, is_over, seconds=seconds), True
+        except Error:
+            log.warning("waiting_ended_by_database", exc_info=True)
+            return latest, True

@@ -10,14 +10,12 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from jobs.errors import NotFound
-from jobs.ledger import ledger
+from jobs.errors import job_unknown
+from jobs.ledger.counts import items_count
 from jobs.models import Job
-from jobs.registry import chores
+from jobs.registry import chores, kinds
 from jobs.states import FINISHED_JOB, ItemState, JobStatus
 from jobs.worker import host
-
-POLL_SECONDS = 0.4
 
 
 def job_follow(job_id: UUID, *, quiet: bool = False) -> list[dict[str, Any]]:
@@ -33,7 +31,7 @@ def jobs_follow(job_ids: Sequence[UUID], *, quiet: bool = False) -> list[dict[st
     progress = nullcontext() if quiet or not sys.stderr.isatty() else _progress()
     with progress as shown:
         follower = _Follower(job_ids, shown)
-        host.hosting_or_waiting(follower.is_finished, poll_seconds=POLL_SECONDS)
+        host.hosting_or_waiting(follower.is_finished)
     return [job_summary(one) for one in family_ids(job_ids)]
 
 
@@ -50,8 +48,8 @@ def job_summary(job_id: UUID) -> dict[str, Any]:
     """Return what there is to tell about a job: status, exact counts, result, times. Raises: NotFound."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
-        raise NotFound(f"There is no job {job_id}. List the jobs to find the right id.")
-    counted = ledger.counts(job_id)
+        raise job_unknown(job_id)
+    counted = items_count(job_id)
     end = job.completed_at
     return {
         "job_id": str(job_id),
@@ -59,7 +57,7 @@ def job_summary(job_id: UUID) -> dict[str, Any]:
         "label": job.label,
         "status": job.status,
         "error": job.error,
-        "urls_found" if job.kind != "extract" else "sources": counted.total,
+        kinds.get(job.kind).items_name: counted.total,
         **counted.as_json(),
         "result": job.result,
         "seconds": round((end - job.created_at).total_seconds(), 2) if end else None,
@@ -88,7 +86,7 @@ class _Follower:
         return chores.is_idle()
 
     def _draw(self, shown: Progress, job_id: UUID) -> None:
-        states = ledger.counts(job_id).states
+        states = items_count(job_id).states
         final = sum(states.get(state.value, 0) for state in (ItemState.DONE, ItemState.FAILED, ItemState.SKIPPED))
         if job_id not in self.tasks:
             kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)

@@ -14,7 +14,7 @@ from jobs.control import removal
 from jobs.control.removal import RemovalReceipt
 from jobs.worker import host
 
-PATIENCE_SECONDS = 60.0  # for what goes wrong again and again
+GIVE_UP_SECONDS = 60.0  # for what goes wrong again and again
 
 
 class RemovalCommand(JobsCommand):
@@ -56,11 +56,11 @@ class RemovalCommand(JobsCommand):
 
 
 def _wait(unfinished: Callable[[], dict[UUID, str]]) -> None:
-    """Return once nothing is unfinished, or what is has gone wrong for PATIENCE_SECONDS."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    """Return once nothing is unfinished, or what is has gone wrong for GIVE_UP_SECONDS."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
 
     def is_over() -> bool:
         left = unfinished()
         return not left or (all(left.values()) and time.monotonic() > give_up)
 
-    host.hosting_or_waiting(is_over, poll_seconds=0.1)
+    host.hosting_or_waiting(is_over)

@@ -16,9 +16,10 @@ from jobs.cli.arguments import job_id_parsed
 from jobs.cli.base import EXIT_FAILED, EXIT_REFUSED
 from jobs.cli.start import JobCommand
 from jobs.control import bulk
-from jobs.control.bulk import JobOutcome, Outcome
+from jobs.control.bulk import BulkResult, JobOutcome
 from jobs.control.projects import project_named
 from jobs.errors import Invalid
+from jobs.registry import kinds
 from jobs.states import JobStatus
 
 CONDITIONS = ("type", "status", "project", "created_after", "created_before")
@@ -31,8 +32,8 @@ class JobsCommand(JobCommand):
         """Take ids or conditions, and the reason."""
         parser.add_argument("job_ids", nargs="*", metavar="ID", help="the jobs, if no condition names them")
         parser.add_argument("--reason", default="", help="kept in the job's history")
-        many = parser.add_argument_group("many jobs", f"all to which these apply, {bulk.MAX_JOBS:,} at most")
-        many.add_argument("--type", metavar="TYPE", help="crawl, scrape or extract")
+        many = parser.add_argument_group("many jobs", f"all to which these apply, {bulk.MAX_JOBS_PER_ACTION:,} at most")
+        many.add_argument("--type", metavar="TYPE", help=" or ".join(kinds.names()))
         many.add_argument("--status", choices=[status.value for status in JobStatus], metavar="STATUS")
         many.add_argument("--project", metavar="NAME")
         many.add_argument("--created-after", metavar="TIME", help="such as 2026-03-01; UTC if it does not say")
@@ -55,7 +56,7 @@ class JobsCommand(JobCommand):
         if options["dry_run"]:
             return self._show(bulk.jobs_listed(job_ids, with_artifacts=False)[0])
         outcomes = bulk.jobs_each(job_ids, self.service(**options))
-        accepted = [one.id for one in outcomes if one.outcome is not Outcome.REFUSED]
+        accepted = [one.id for one in outcomes if one.outcome is not BulkResult.REFUSED]
         is_seen_through = self.see_all_through(accepted, **options)
         code = self._show(outcomes)
         return code if is_seen_through else EXIT_FAILED
@@ -75,7 +76,7 @@ class JobsCommand(JobCommand):
     def _show(self, outcomes: Sequence[JobOutcome]) -> int:
         counted = Counter(one.outcome for one in outcomes)
         if self.as_json:
-            counts = {"matched": len(outcomes)} | {outcome.value: counted[outcome] for outcome in Outcome}
+            counts = {"matched": len(outcomes)} | {outcome.value: counted[outcome] for outcome in BulkResult}
             jobs = [asdict(one) for one in outcomes]
             statuses = bulk.statuses_read([one.id for one in outcomes])
             self.print_json({"counts": counts, "jobs": [one | {"status": statuses.get(one["id"])} for one in jobs]})
@@ -85,9 +86,9 @@ class JobsCommand(JobCommand):
             summary = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counted.items()))
             self.stdout.write(f"{len(outcomes):,} jobs{f': {summary}' if summary else ''}.")
         for one in outcomes:
-            if one.outcome is Outcome.REFUSED:
+            if one.outcome is BulkResult.REFUSED:
                 self.stderr.write(f"{one.id}: {one.detail}")
-        return EXIT_REFUSED if counted[Outcome.REFUSED] else 0
+        return EXIT_REFUSED if counted[BulkResult.REFUSED] else 0
 
 
 def _matched(conditions: dict[str, str]) -> list[UUID]:

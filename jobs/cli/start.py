@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from jobs.cli import follow
 from jobs.cli.base import EXIT_FAILED, QuarryCommand
 from jobs.control.projects import DEFAULT_PROJECT
+from jobs.registry import kinds
 
 
 class JobCommand(QuarryCommand):
@@ -69,7 +70,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if summary["reasons"]:
         lines.append(f"  reasons: {listed(summary['reasons'])}")
     result = summary["result"] or {}
-    facts = [f"{result[name]:,} {name}" for name in ("sources", "extractions") if isinstance(result.get(name), int)]
+    names = kinds.get(summary["type"]).result_names
+    facts = [f"{result[name]:,} {name}" for name in names if isinstance(result.get(name), int)]
     lines += [f"  {', '.join(facts)}"] if facts else []
     lines += [f"  {text}" for text in (summary["error"], result.get("note", "")) if text]
     return lines

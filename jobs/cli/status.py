@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.cli.select import JobsCommand
-from jobs.control.lifecycle import StatusReceipt
+from jobs.control.pause import StatusReceipt
 
 
 class StatusCommand(JobsCommand):

@@ -10,17 +10,17 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from jobs.errors import Invalid, QuarryError
+from jobs.errors import Invalid, QuarryError, job_unknown
 from jobs.models import Job
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 from jobs.queries import listing, tallies
 from jobs.queries.tallies import JobsPreview
 from jobs.states import JobStatus
 
-MAX_JOBS = 1000
+MAX_JOBS_PER_ACTION = 1000
 
 
-class Outcome(StrEnum):
+class BulkResult(StrEnum):
     """What became of one job; `listed` in a dry run."""
 
     CHANGED = "changed"
@@ -34,7 +34,7 @@ class JobOutcome:
     """What became of one job; code and detail say why it was refused."""
 
     id: UUID
-    outcome: Outcome
+    outcome: BulkResult
     code: str = ""
     detail: str = ""
 
@@ -42,15 +42,17 @@ class JobOutcome:
 def jobs_matched(**wanted: Any) -> list[UUID]:
     """Return the ids of the jobs to which everything applies, oldest first. wanted: as `listing.jobs_matching`.
 
-    Raises: Invalid (code too_many_jobs) for more than MAX_JOBS.
+    Raises: Invalid (code too_many_jobs) for more than MAX_JOBS_PER_ACTION.
     """
     found = list(
-        listing.jobs_matching(**wanted).order_by("created_at", "id").values_list("pk", flat=True)[: MAX_JOBS + 1]
+        listing.jobs_matching(**wanted)
+        .order_by("created_at", "id")
+        .values_list("pk", flat=True)[: MAX_JOBS_PER_ACTION + 1]
     )
-    if len(found) > MAX_JOBS:
+    if len(found) > MAX_JOBS_PER_ACTION:
         raise Invalid(
-            f"The filter matches more than {MAX_JOBS:,} jobs, as many as go at a time; narrow it, for instance with"
-            " created_before, and repeat.",
+            f"The filter matches more than {MAX_JOBS_PER_ACTION:,} jobs, the most that one call acts on; narrow it,"
+            " for instance with created_before, and repeat.",
             code="too_many_jobs",
         )
     return found
@@ -65,9 +67,9 @@ def _outcome(job_id: UUID, service: Callable[..., Any]) -> JobOutcome:
     try:
         receipt = committed(partial(service, job_id=job_id))
     except QuarryError as error:
-        return JobOutcome(job_id, Outcome.REFUSED, error.code, error.detail)
+        return JobOutcome(job_id, BulkResult.REFUSED, error.code, error.detail)
     is_changed = getattr(receipt, "changed", True)  # a retry that changes nothing is refused
-    return JobOutcome(job_id, Outcome.CHANGED if is_changed else Outcome.UNCHANGED)
+    return JobOutcome(job_id, BulkResult.CHANGED if is_changed else BulkResult.UNCHANGED)
 
 
 def jobs_listed(job_ids: Sequence[UUID], *, with_artifacts: bool) -> tuple[list[JobOutcome], JobsPreview]:
@@ -78,12 +80,12 @@ def jobs_listed(job_ids: Sequence[UUID], *, with_artifacts: bool) -> tuple[list[
 
 
 def _listed(job_id: UUID) -> JobOutcome:
-    return JobOutcome(job_id, Outcome.LISTED)
+    return JobOutcome(job_id, BulkResult.LISTED)
 
 
 def _unknown(job_id: UUID) -> JobOutcome:
-    error = listing.job_unknown(job_id)
-    return JobOutcome(job_id, Outcome.REFUSED, error.code, error.detail)
+    error = job_unknown(job_id)
+    return JobOutcome(job_id, BulkResult.REFUSED, error.code, error.detail)
 
 
 def statuses_read(job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:

@@ -13,10 +13,10 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 from django.db.transaction import atomic
 
-from jobs.ledger import ledger
-from jobs.ledger.lanes import job_ref
+from jobs.ledger.counts import Counts, items_count, pages_taken
+from jobs.ledger.moves import LockedJob, job_lock, job_move, job_ref
 from jobs.messages import wake
-from jobs.postgres.transactions import LockedJob, job_lock, job_move, retried
+from jobs.postgres.transactions import retried
 from jobs.registry import kinds
 from jobs.states import ItemState, JobStatus, Reason
 
@@ -54,7 +54,7 @@ def job_end(
     action: str,
     actor: str = "",
     reason: str = "",
-    counted: ledger.Counts | None = None,
+    counted: Counts | None = None,
     **fields: Any,
 ) -> JobStatus:
     """Write the final status and `result` of a locked job in one UPDATE, and let its kind chain what follows.
@@ -67,7 +67,7 @@ def job_end(
         if trouble:
             to = JobStatus.FAILED
             fields["error"] = trouble
-    counted = counted or ledger.counts(job.key.id)
+    counted = counted or items_count(job.key.id)
     fields.setdefault("error", _explained(counted) if to is JobStatus.FAILED else "")
     job_move(
         job,
@@ -153,7 +153,7 @@ def _cancelling_skip(job_id: UUID) -> int:
 def _skip_beyond_limit(job: LockedJob) -> None:
     if job.page_limit is None or _true(f"SELECT {_CLAIMED}", job.key.id):
         return  # what is claimed may not become a page; no more is claimed meanwhile, that takes the job's lock
-    if ledger.pages_taken(job.key.id) >= job.page_limit:
+    if pages_taken(job.key) >= job.page_limit:
         while items_skip(job.key.id, Reason.LIMIT):
             pass  # until none is left
 
@@ -177,12 +177,12 @@ def _true(question: str, job_id: UUID) -> bool:
 
 def _verdict(job_id: UUID) -> JobStatus:
     """A job in which nothing at all succeeded has failed; one with failed items has completed."""
-    states = ledger.counts(job_id).states
+    states = items_count(job_id).states
     if states and not states.get(ItemState.DONE.value):
         return JobStatus.FAILED
     return JobStatus.COMPLETED
 
 
-def _explained(counted: ledger.Counts) -> str:
+def _explained(counted: Counts) -> str:
     reasons = ", ".join(f"{number} {reason}" for reason, number in counted.reasons.items())
     return f"Nothing succeeded: {reasons}." if reasons else ""

@@ -4,7 +4,6 @@ Cleanup deletes what a finished job made; delete also removes the job itself. Bo
 interrupted anywhere, the row remains, healing sends the actor again, and repeating finishes.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,16 +13,15 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.refusals import refuse_active
 from jobs.errors import Conflict
-from jobs.ledger import ledger
+from jobs.ledger.moves import LockedJob, event_record, job_move, job_require
 from jobs.messages import wake
 from jobs.models import Job, JobEvent
-from jobs.postgres.transactions import LockedJob, event_record, job_move, retried
-from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus
-
-POLL_SECONDS = 0.05
-KINDS = ("sources", "extractions", "passages", "vectors")
+from jobs.postgres.transactions import retried
+from jobs.registry.owners import nothing_removed
+from jobs.states import ACTIVE_JOB, FINISHED_JOB, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def job_cleanup(*, job_id: UUID, delete_job: bool = False, actor: str = "", reas
 
 
 def _cleanup(job_id: UUID, actor: str, reason: str) -> RemovalReceipt:
-    job = lifecycle.job_require(job_id)
+    job = job_require(job_id)
     refuse_active(job, "cleaned up")
     if job.status is JobStatus.DELETING:
         raise Conflict(
@@ -67,12 +65,12 @@ def _cleanup(job_id: UUID, actor: str, reason: str) -> RemovalReceipt:
         )
     changed = job.cleanup_requested_at is None
     if changed:
-        Job.objects.filter(pk=job_id).update(cleanup_requested_at=Now(), removal=empty_removal())
+        Job.objects.filter(pk=job_id).update(cleanup_requested_at=Now(), removal=nothing_removed())
         _record(job, "cleanup", actor, reason)
     if job.cleaned_at is None:
         wake.removal_wake(job_id)
     else:  # what the cleanup found is in the history; a repetition finds nothing
-        return RemovalReceipt(job_id, False, True, False, True, empty_removal())
+        return RemovalReceipt(job_id, False, True, False, True, nothing_removed())
     return _receipt(job_id, changed=changed)
 
 
@@ -92,7 +90,7 @@ def job_delete(
 
 
 def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, reason: str) -> RemovalReceipt:
-    job = lifecycle.job_require(job_id)
+    job = job_require(job_id)
     if job.status is JobStatus.DELETING:
         wake.removal_wake(job_id)
         return _receipt(job_id, changed=False)
@@ -102,43 +100,16 @@ def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, rea
     if changed:
         wanted: dict[str, Any] = {"delete_requested_at": Now(), "delete_requested_by": actor}
         if cleanup and job.cleanup_requested_at is None:
-            wanted |= {"cleanup_requested_at": Now(), "removal": empty_removal()}
+            wanted |= {"cleanup_requested_at": Now(), "removal": nothing_removed()}
         Job.objects.filter(pk=job_id).update(**wanted)
         _record(job, "delete", actor, reason)
     if job.status in ACTIVE_JOB:
-        lifecycle.job_cancel(job_id=job_id, actor=actor, reason=reason or "delete")
-        job = lifecycle.job_require(job_id)
+        job_cancel(job_id=job_id, actor=actor, reason=reason or "delete")
+        job = job_require(job_id)
     if job.status in FINISHED_JOB:
         job_move(job, JobStatus.DELETING, action="deleting", actor=actor, reason=reason)
         wake.removal_wake(job_id)
     return _receipt(job_id, changed=changed)
-
-
-def refuse_active(job: LockedJob, what: str, *, hint: str = "") -> None:
-    """Do nothing for a job that has finished. Raises: Conflict (code job_active), saying what to do first."""
-    if job.status not in ACTIVE_JOB:
-        return
-    if job.status is JobStatus.CANCELLING and job.cancel_requested_at is not None:
-        states = ledger.counts(job.key.id).states
-        in_flight, pending = states.get(ItemState.CLAIMED.value, 0), states.get(ItemState.PENDING.value, 0)
-        waiting = f" and {pending} more to be skipped" if pending else ""
-        detail = (
-            f"The job has been cancelling since {job.cancel_requested_at:%Y-%m-%d %H:%M:%S} UTC with {in_flight} items"
-            f" in flight{waiting}; it can be {what} as soon as its status is cancelled, in a few seconds. Cancel it"
-            " with force=true to end it now."
-        )
-    else:
-        detail = f"The job is {job.status}; cancel it or let it finish, then it can be {what}.{hint}"
-    raise Conflict(detail, code="job_active", status=job.status.value)
-
-
-def receipt_await(receipt: RemovalReceipt, *, seconds: float) -> RemovalReceipt:
-    """Return the receipt as it stands once the removal has finished, or after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not receipt.finished and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-        receipt = receipt_read(receipt)
-    return receipt
 
 
 def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
@@ -161,7 +132,7 @@ def _last_removal(before: RemovalReceipt) -> dict[str, dict[str, int]]:
     counts = (
         JobEvent.objects.filter(job_id=before.job_id, action="deleted").order_by("-id").values_list("counts", flat=True)
     ).first()
-    return empty_removal() | (counts or before.removal)
+    return nothing_removed() | (counts or before.removal)
 
 
 _COLUMNS = ("cleanup_requested_at", "cleaned_at", "delete_requested_at", "removal", "removal_error")
@@ -185,14 +156,9 @@ def _read(job_id: UUID, *, changed: bool) -> RemovalReceipt | None:
         finished=job["cleaned_at"] is not None and job["delete_requested_at"] is None,
         job_deleted=False,
         cleanup_requested=job["cleanup_requested_at"] is not None,
-        removal=empty_removal() | job["removal"],  # jsonb keeps no order of keys
+        removal=nothing_removed() | job["removal"],  # jsonb keeps no order of keys
         error=job["removal_error"],
     )
-
-
-def empty_removal() -> dict[str, dict[str, int]]:
-    """Return a receipt of zeros, with every kind present."""
-    return {kind: {"found": 0, "deleted": 0, "kept_shared": 0} for kind in KINDS}
 
 
 def _record(job: LockedJob, action: str, actor: str, reason: str) -> None:

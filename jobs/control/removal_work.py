@@ -1,25 +1,26 @@
 """Finishing cleanups and deletes: chunk after chunk, each in one transaction, the job's row last."""
 
-import time
+import operator
 from dataclasses import asdict
 from functools import partial
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Now
 
-from jobs.control import removal
 from jobs.errors import QuarryError
+from jobs.ledger.moves import LockedJob, event_record, job_lock, job_move
 from jobs.models import Job, WorkItem
-from jobs.postgres.chunks import id_chunks
-from jobs.postgres.transactions import LockedJob, event_record, job_lock, job_move, retried
+from jobs.postgres.advisory_locks import job_lock_key, lock_tried
+from jobs.postgres.chunks import id_chunks, rows_delete
+from jobs.postgres.transactions import retried
+from jobs.queries.waiting import seen_when_over
 from jobs.registry import owners
 from jobs.registry.owners import ArtifactOwner, Removed
 from jobs.states import FINISHED_JOB, JobStatus
 
-CHUNK = 2000
-ITEM_CHUNK = 5000
-PATIENCE_SECONDS = 30.0  # for the vector store to confirm; after it, healing sends the actor again
+ARTIFACTS_PER_STEP = 2000
+ITEMS_PER_DELETE = 5000
+CONFIRM_SECONDS = 30.0  # for one owner's store to confirm; after that, healing sends the actor again
 
 
 class StillThere(QuarryError):
@@ -33,19 +34,15 @@ def removal_finish(job_id: UUID) -> bool:
 
     Raises: StillThere, Unavailable: the intent stays, and healing tries again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [str(job_id)])
-        if not cursor.fetchone()[0]:
+    with lock_tried(job_lock_key(job_id)) as is_alone:
+        if not is_alone:
             return False
-    try:
-        return _finish(job_id)
-    except Exception as error:
-        detail = error.detail if isinstance(error, QuarryError) else f"unexpected {type(error).__name__}: {error}"
-        Job.objects.filter(pk=job_id).update(removal_error=detail[:500])
-        raise
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [str(job_id)])
+        try:
+            return _finish(job_id)
+        except Exception as error:
+            detail = error.detail if isinstance(error, QuarryError) else f"unexpected {type(error).__name__}: {error}"
+            Job.objects.filter(pk=job_id).update(removal_error=detail[:500])
+            raise
 
 
 def _finish(job_id: UUID) -> bool:
@@ -63,8 +60,8 @@ def _finish(job_id: UUID) -> bool:
         for owner in owners.in_delete_order():
             while retried(partial(_adopt_chunk, owner, job_id)):
                 pass
-        for ids in id_chunks(WorkItem.objects.filter(job_id=job_id), size=ITEM_CHUNK):
-            WorkItem.objects.filter(pk__any=ids)._raw_delete("default")
+        for ids in id_chunks(WorkItem.objects.filter(job_id=job_id), size=ITEMS_PER_DELETE):
+            rows_delete(WorkItem.objects.filter(pk__any=ids))
         retried(partial(_delete_row, job_id))
     return True
 
@@ -84,14 +81,14 @@ def _remove_chunk(owner: ArtifactOwner, job_id: UUID) -> bool:
     """Delete one chunk and add it to the receipt, in one transaction; False when nothing was left."""
     if _locked(job_id) is None:
         return False
-    removed = owner.remove_chunk(job_id, size=CHUNK)
+    removed = owner.remove_chunk(job_id, size=ARTIFACTS_PER_STEP)
     if removed:
         _add_to_receipt(job_id, removed)
     return bool(removed)
 
 
 def _add_to_receipt(job_id: UUID, removed: dict[str, Removed]) -> None:
-    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or removal.empty_removal()
+    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or owners.nothing_removed()
     for kind, numbers in removed.items():
         receipt[kind] = asdict(Removed(**receipt.get(kind, {})) + numbers)
     Job.objects.filter(pk=job_id).update(removal=receipt)
@@ -99,16 +96,16 @@ def _add_to_receipt(job_id: UUID, removed: dict[str, Removed]) -> None:
 
 def _confirm_gone(job_id: UUID) -> None:
     """Return once every owner's store itself counts nothing of the job. Raises: StillThere, Unavailable."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
     for owner in owners.in_delete_order():
-        pause_seconds = 0.05
-        owner.work_off([job_id])
-        while left := owner.count([job_id]):
-            if time.monotonic() > deadline:
-                raise StillThere(f"{owner.name} still holds {left} artifacts of job {job_id}.", left=left)
-            time.sleep(pause_seconds)  # another drainer holds them, or a late write is being waited for
-            pause_seconds = min(0.25, pause_seconds * 2)
-            owner.work_off([job_id])
+        look = partial(_left, owner, job_id)
+        # What is left is held by another process for a moment, or a late write is being waited for.
+        if left := seen_when_over(look(), look, operator.not_, seconds=CONFIRM_SECONDS):
+            raise StillThere(f"{owner.name} still holds {left} artifacts of job {job_id}.", left=left)
+
+
+def _left(owner: ArtifactOwner, job_id: UUID, _before: int = 0) -> int:
+    owner.work_off([job_id])
+    return owner.count([job_id])
 
 
 def _mark_cleaned(job_id: UUID) -> None:
@@ -116,23 +113,25 @@ def _mark_cleaned(job_id: UUID) -> None:
     if status is None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id)
-    receipt["vectors"] = asdict(Removed.all_of(sum(receipt[kind]["deleted"] for kind in ("extractions", "passages"))))
+    removed = {name: Removed(**numbers) for name, numbers in receipt.items()}
+    for owner in owners.in_delete_order():
+        receipt |= {name: asdict(numbers) for name, numbers in owner.confirmed(removed).items()}
     Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt, removal_error="")
     event_record(job_id, action="cleaned", counts=receipt, from_status=status, to_status=status)
 
 
 def _adopt_chunk(owner: ArtifactOwner, job_id: UUID) -> int:
-    return owner.adopt_chunk(job_id, size=CHUNK) if _locked(job_id) is not None else 0
+    return owner.adopt_chunk(job_id, size=ARTIFACTS_PER_STEP) if _locked(job_id) is not None else 0
 
 
 def _delete_row(job_id: UUID) -> None:
     status = _locked(job_id)
     if status is None:
         return
-    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or removal.empty_removal()
+    receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or owners.nothing_removed()
     event_record(job_id, action="deleted", counts=receipt, from_status=status)
     Job.objects.filter(parent_id=job_id).update(parent=None)
-    Job.objects.filter(pk=job_id)._raw_delete("default")
+    rows_delete(Job.objects.filter(pk=job_id))
 
 
 def _locked(job_id: UUID) -> str | None:

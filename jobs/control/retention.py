@@ -10,11 +10,11 @@ from jobs.errors import Conflict, NotFound
 from jobs.models import FINISHED, Job
 
 ACTOR = "retention"
-MAX_JOBS = 20  # per round of healing
+MAX_RETIRED_PER_ROUND = 20  # per round of healing
 
 
 def jobs_retire() -> int:
-    """Ask for the cleanup of the oldest finished jobs past their time, at most MAX_JOBS; return how many.
+    """Ask for the cleanup of the oldest finished jobs past their time, at most MAX_RETIRED_PER_ROUND; return how many.
 
     Their rows and histories stay. Sources that younger jobs hold, or that the project adopted, stay as well.
     """
@@ -28,7 +28,7 @@ def jobs_retire() -> int:
         delete_requested_at=None,
     )
     asked = 0
-    for job_id in list(old.order_by("completed_at", "pk").values_list("pk", flat=True)[:MAX_JOBS]):
+    for job_id in list(old.order_by("completed_at", "pk").values_list("pk", flat=True)[:MAX_RETIRED_PER_ROUND]):
         try:
             reason = f"finished more than {days} days ago"
             asked += removal.job_cleanup(job_id=job_id, actor=ACTOR, reason=reason).changed

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from jobs.control import lifecycle
-from jobs.control.removal import refuse_active
+from jobs.control.refusals import refuse_active
 from jobs.errors import Conflict, Invalid
+from jobs.ledger.moves import LockedJob, job_move, job_require
 from jobs.messages import wake
 from jobs.models import Lane, WorkItem
-from jobs.postgres.transactions import LockedJob, job_move, retried
+from jobs.postgres.transactions import retried
 from jobs.registry.kinds import HOST_LANE
 from jobs.states import ItemState, JobStatus, Reason
 
@@ -63,7 +63,7 @@ def job_retry(
 
 
 def _retry(job_id: UUID, reasons: tuple[str, ...], hosts: tuple[str, ...], actor: str, reason: str) -> RetryReceipt:
-    job = lifecycle.job_require(job_id)
+    job = job_require(job_id)
     _refuse(job)
     requeued = _items(job, reasons, hosts).update(**_FRESH_ITEM)
     if not requeued:

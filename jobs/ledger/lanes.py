@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 from django.db import connection
 
 from jobs.models import Job
-from jobs.registry.kinds import JobRef
 from jobs.states import ItemState, JobStatus
 
 LANE_LEASE_SECONDS = 30.0
@@ -109,14 +108,3 @@ def lane_running_jobs(lane_id: int) -> list[UUID]:
         status=JobStatus.RUNNING.value, items__lane_id=lane_id, items__state=ItemState.PENDING.value
     )
     return list(jobs.order_by().values_list("pk", flat=True).distinct())
-
-
-def job_status(job_id: UUID) -> str | None:
-    """Return the job's status as committed by now, None if it is gone."""
-    return Job.objects.filter(pk=job_id).values_list("status", flat=True).first()
-
-
-def job_ref(job_id: UUID) -> JobRef:
-    """Return what a worker may know of the job. Raises: Job.DoesNotExist."""
-    project_id, kind, payload = Job.objects.values_list("project_id", "kind", "payload").get(pk=job_id)
-    return JobRef(job_id, project_id, kind, payload)

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs.ledger import ledger
+from jobs.ledger.items import items_grow
+from jobs.ledger.moves import LockedJob, job_lock
 from jobs.postgres.text import storable
-from jobs.postgres.transactions import LockedJob, job_lock, retried
+from jobs.postgres.transactions import retried
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem, Outcome
 from jobs.states import SETTLING_JOB, ItemState, JobStatus, Reason
@@ -165,4 +166,4 @@ def _grow(job: LockedJob, outcomes: Sequence[Outcome]) -> None:
             if known is None or item.rank < known.rank:
                 new[item.key] = item
     if new:
-        ledger.items_grow(job, list(new.values()))
+        items_grow(job, list(new.values()))

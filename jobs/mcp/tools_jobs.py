@@ -1,18 +1,18 @@
 """Tools that start jobs, watch them, stop them and remove what they made."""
 
 import asyncio
-import time
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from jobs.mcp.client import QuarryClient, segment
 from jobs.mcp.tool_types import Answer, JobId, Offset, ProjectId, Rows, SourceGroup, Why, success
+from jobs.queries.waiting import pauses
 from jobs.states import FINISHED_JOB, JobStatus
 
 MAX_WAIT_SECONDS = 50  #: below the minute after which many MCP clients give up
 REMOVAL_WAIT_SECONDS = 20
-POLL_SECONDS = (0.25, 0.5, 1.0, 2.0)
+LONGEST_PAUSE_SECONDS = 2.0  # each look is a request
 SHOWN_URLS = 20
 
 StartUrl = Annotated[str, Field(description="Where to start, such as https://example.org/docs/.")]
@@ -100,17 +100,14 @@ class JobTools:
         failed items; reasons says why. Call again with wait_seconds while is_finished is false.
         """
         path = f"/jobs/{segment(job_id, name='job_id')}"
-        deadline = time.monotonic() + wait_seconds
-        pauses = iter(POLL_SECONDS)
-        while True:
-            job = await self._client.get(path)
-            is_finished = job["status"] in FINISHED_JOB
-            left_seconds = deadline - time.monotonic()
-            if is_finished or left_seconds <= 0:
+        job = await self._client.get(path)
+        for pause in pauses(wait_seconds, longest_seconds=LONGEST_PAUSE_SECONDS):
+            if job["status"] in FINISHED_JOB:
                 break
-            await asyncio.sleep(min(next(pauses, POLL_SECONDS[-1]), left_seconds))
+            await asyncio.sleep(pause)
+            job = await self._client.get(path)
         job["payload"] = _shortened(job["payload"])
-        return success({"job_id": job["id"], **job, "is_finished": is_finished})
+        return success({"job_id": job["id"], **job, "is_finished": job["status"] in FINISHED_JOB})
 
     async def list_jobs(
         self,

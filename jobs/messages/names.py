@@ -1,10 +1,12 @@
-"""Which actors there are, by name, and the queue that each of them listens to."""
+"""The queues, and the actors of this application, by the names under which the broker knows them.
 
-#: Actor → queue. Control work has a queue and threads of its own, so that slow hosts never delay it.
-ACTOR_QUEUES: dict[str, str] = {
-    "run_slice": "work",
-    "heal": "control",
-    "finish_removal": "control",
-    "drain_vectors": "control",
-    "audit_slice": "work",
-}
+Whoever sends a message needs the name alone, so that nothing below `jobs.actors` imports it. Other applications
+name their own actors beside what wakes them.
+"""
+
+WORK_QUEUE = "work"  #: what fetches and extracts
+CONTROL_QUEUE = "control"  #: what heals and removes; its threads are its own, so that slow hosts never delay it
+
+RUN_SLICE = "run_slice"
+HEAL = "heal"
+FINISH_REMOVAL = "finish_removal"

@@ -6,6 +6,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from jobs.messages.names import FINISH_REMOVAL, HEAL, RUN_SLICE
+from jobs.messages.send import actor_send
+
 FRESH_WAKE = timedelta(seconds=10)  # a lane woken this recently and not yet served needs no second message
 
 
@@ -32,10 +35,8 @@ def lanes_wake(lane_ids: Iterable[int], *, fresh: timedelta = FRESH_WAKE) -> int
 
 
 def _send_slices(lane_ids: list[int]) -> None:
-    from jobs.actors import run_slice  # the actors need a configured broker; this module must not
-
     for lane_id in lane_ids:
-        run_slice.send(lane_id)
+        actor_send(RUN_SLICE, lane_id)
 
 
 def job_wake(job_id: UUID) -> int:
@@ -47,21 +48,9 @@ def job_wake(job_id: UUID) -> int:
 
 def removal_wake(job_id: UUID) -> None:
     """Send the actor that finishes a cleanup or delete, after this transaction commits."""
-    transaction.on_commit(lambda: _send_finisher(job_id), robust=True)
-
-
-def _send_finisher(job_id: UUID) -> None:
-    from jobs.actors import finish_removal  # as above
-
-    finish_removal.send(str(job_id))
+    transaction.on_commit(lambda: actor_send(FINISH_REMOVAL, str(job_id)), robust=True)
 
 
 def healing_wake() -> None:
     """Send the actor that heals, after this transaction commits."""
-    transaction.on_commit(_send_healer, robust=True)
-
-
-def _send_healer() -> None:
-    from jobs.actors import heal  # as above
-
-    heal.send()
+    transaction.on_commit(lambda: actor_send(HEAL), robust=True)

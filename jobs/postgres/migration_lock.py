@@ -4,7 +4,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-MIGRATION_LOCK = 0x51A7702  # an advisory lock's key, any number of our own
+from jobs.postgres.advisory_locks import MIGRATION_LOCK
 
 
 def migrations_apply() -> None:

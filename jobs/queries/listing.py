@@ -1,5 +1,6 @@
 """Finding jobs, their items and their history, page by page."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -7,17 +8,19 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from jobs.errors import Invalid, NotFound
+from jobs.errors import Invalid, NotFound, job_unknown
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import kinds
 from jobs.states import ItemState, JobStatus, Reason
+
+EVENTS_PER_PAGE = 500
 
 Row = TypeVar("Row")
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class OffsetPage(Generic[Row]):
     """Some rows, and how many there are in all."""
 
     rows: list[Row]
@@ -55,17 +58,11 @@ def jobs_matching(
     return Job.objects.filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
-def jobs_page(*, limit: int, offset: int = 0, **wanted: Any) -> Page[Job]:
+def jobs_page(*, limit: int, offset: int = 0, **wanted: Any) -> OffsetPage[Job]:
     """Return jobs, newest first. wanted: as `jobs_matching` takes it. Raises: Invalid for an unknown kind."""
     rows = jobs_matching(**wanted)
     found = rows.defer("payload", "result").order_by("-created_at", "-id")[offset : offset + limit]
-    return Page(list(found), rows.count())
-
-
-def status_read(job_id: UUID) -> JobStatus | None:
-    """Return the job's status, None if there is no such job."""
-    status = Job.objects.filter(pk=job_id).values_list("status", flat=True).first()
-    return None if status is None else JobStatus(status)
+    return OffsetPage(list(found), rows.count())
 
 
 def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
@@ -76,11 +73,6 @@ def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
     if kind is not None and job.kind != kind:
         raise NotFound(f"Job {job_id} is no {kind} but of type {job.kind}; read it under /jobs/{job_id}.")
     return job
-
-
-def job_unknown(job_id: UUID) -> NotFound:
-    """Return the error for a job that there is not."""
-    return NotFound(f"There is no job {job_id}. It may have been deleted; list the jobs to find the right id.")
 
 
 def items_page(
@@ -116,3 +108,12 @@ def events_page(job_id: UUID, *, after: int | None = None, limit: int) -> Keyset
         job_read(job_id)
     shown = found[:limit]
     return KeysetPage(shown, shown[-1].pk if len(found) > limit else None)
+
+
+def events_of(job_id: UUID) -> Iterator[JobEvent]:
+    """Yield the whole history of a job, oldest first, read page by page. Raises: NotFound."""
+    after: int | None = 0
+    while after is not None:
+        page = events_page(job_id, after=after, limit=EVENTS_PER_PAGE)
+        yield from page.rows
+        after = page.next_after

@@ -1,18 +1,18 @@
-"""The registry of background work that is not a job, such as bringing vectors up to date.
+"""The registry of chores: background work that is not a job, such as bringing a replica up to date.
 
-Healing wakes it; commands that work themselves wait for it before they stop.
+Healing wakes them; commands that work themselves wait for them before they stop.
 """
 
 from typing import Protocol
 
 
-class Background(Protocol):
+class Chore(Protocol):
     """One kind of background work. A subclass need not care about the process that hosts the workers."""
 
     name: str
 
     def wake_if_due(self) -> int:
-        """Send a message if work is due that nobody does; return how many were sent."""
+        """Do what is due, or send a message for it if nobody does it; return how many messages were sent."""
         ...
 
     def is_idle(self) -> bool:
@@ -28,33 +28,33 @@ class Background(Protocol):
         return
 
 
-_works: dict[str, Background] = {}
+_chores: dict[str, Chore] = {}
 
 
-def register(work: Background) -> None:
-    """Make background work known under its name; a second registration of the name is refused."""
-    if work.name in _works and _works[work.name] is not work:
-        raise ValueError(f"background work {work.name!r} is registered twice")
-    _works[work.name] = work
+def register(chore: Chore) -> None:
+    """Make a chore known under its name; a second registration of the name is refused."""
+    if chore.name in _chores and _chores[chore.name] is not chore:
+        raise ValueError(f"chore {chore.name!r} is registered twice")
+    _chores[chore.name] = chore
 
 
 def wake_due() -> int:
-    """Wake all background work that is due; return how many messages were sent."""
-    return sum(work.wake_if_due() for work in _works.values())
+    """Wake all chores that are due; return how many messages were sent."""
+    return sum(chore.wake_if_due() for chore in _chores.values())
 
 
 def is_idle() -> bool:
-    """Return whether no background work is left."""
-    return all(work.is_idle() for work in _works.values())
+    """Return whether no chore has anything left to do."""
+    return all(chore.is_idle() for chore in _chores.values())
 
 
 def host_opened() -> None:
-    """Tell all background work that this process begins to host the workers."""
-    for work in _works.values():
-        work.host_opened()
+    """Tell all chores that this process begins to host the workers."""
+    for chore in _chores.values():
+        chore.host_opened()
 
 
 def host_closed() -> None:
-    """Tell all background work that this process has stopped its workers in good order."""
-    for work in _works.values():
-        work.host_closed()
+    """Tell all chores that this process has stopped its workers in good order."""
+    for chore in _chores.values():
+        chore.host_closed()

@@ -1,6 +1,6 @@
 """The registry of job kinds: how a kind plans its items, works on them and writes their results.
 
-`jobs` knows no crawling and no extraction; those applications register here in `AppConfig.ready()`.
+The applications above register their kinds here in `AppConfig.ready()`, with the words that only they know.
 """
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ def failed(claim: Claim, reason: Reason, *, detail: str, write: Any = None, **fa
     return Outcome(claim, ItemState.FAILED, reason.value, "", {"detail": detail, **facts}, (), write)
 
 
-def retried(claim: Claim, reason: Reason, *, detail: str, write: Any = None, **facts: Any) -> Outcome:
+def retryable(claim: Claim, reason: Reason, *, detail: str, write: Any = None, **facts: Any) -> Outcome:
     """Return a failure worth another attempt; the ledger decides when, and when it is enough."""
     return Outcome(
         claim,
@@ -148,7 +148,7 @@ class Worker(Protocol):
         """Return what became of the claim. Raises CancelledError when told to stop."""
         ...
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Learn which outcomes are now committed; those of lost leases are not among them."""
         ...
 
@@ -157,7 +157,10 @@ class Kind(Protocol):
     """One kind of job."""
 
     name: str
-    family: str  #: kinds of one family share lanes and one Worker, such as crawl and scrape
+    family: str  #: kinds of one family share lanes and one Worker
+    items_name: str = "items"  #: what its items are called in a job's summary
+    uncounted_outcomes: frozenset[str] = frozenset()  #: outcomes of done items that count towards no page limit
+    result_names: tuple[str, ...] = ()  #: numbers in the result that people are shown, in this order
 
     def populate(self, job: JobRef) -> None:
         """Add the first items, inside the transaction that creates the job."""

@@ -4,8 +4,8 @@ Owners decide and delete by ids only. They are called for one chunk at a time, i
 the job's lock and writes the receipt, so a receipt is exact however often a cleanup is interrupted.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -27,11 +27,22 @@ class Removed:
         return cls(found=number, deleted=number)
 
 
-class ArtifactOwner(Protocol):
-    """One kind of artifact, such as `sources` or `vectors`."""
+@dataclass(frozen=True, slots=True)
+class ReplyField:
+    """A number in a REST reply: its name, and what the API's document says about it."""
 
     name: str
-    rank: int  #: higher goes first: extractions 30, sources 20, vectors 10
+    description: str
+
+
+class ArtifactOwner(Protocol):
+    """What one part of the product keeps of a job, in one or several kinds of artifact."""
+
+    name: str  #: what `count` counts
+    rank: int  #: higher goes first: whatever takes others along goes before what is left of them
+    artifacts: tuple[str, ...]  #: the kinds of artifact whose removal its receipts count
+    deleted_fields: Mapping[str, ReplyField] = {}  #: kind of artifact → its number in the reply to a cleanup
+    held_field: ReplyField | None = None  #: the name of `count` in the reply to a cancel; None: it is not in there
 
     def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
         """Delete up to `size` artifacts of the job with what depends on them; empty when none is left.
@@ -46,7 +57,11 @@ class ArtifactOwner(Protocol):
 
     def work_off(self, job_ids: Sequence[UUID]) -> None:
         """Carry out outside any transaction what the removal of rows queued. Raises: Unavailable."""
-        ...
+        return
+
+    def confirmed(self, removal: Mapping[str, Removed]) -> dict[str, Removed]:
+        """Return the receipts that are certain only now that `count` is 0. removal: the receipts so far."""
+        return {}
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many artifacts of these jobs there still are; the store itself is asked.
@@ -69,3 +84,13 @@ def register(owner: ArtifactOwner) -> None:
 def in_delete_order() -> list[ArtifactOwner]:
     """Return all owners, dependants first."""
     return sorted(_owners.values(), key=lambda owner: (-owner.rank, owner.name))
+
+
+def artifact_names() -> tuple[str, ...]:
+    """Return the names of all kinds of artifact, in the order in which they are told."""
+    return tuple(name for owner in in_delete_order() for name in owner.artifacts)
+
+
+def nothing_removed() -> dict[str, dict[str, int]]:
+    """Return a receipt of zeros, with every kind of artifact present."""
+    return {name: asdict(Removed()) for name in artifact_names()}

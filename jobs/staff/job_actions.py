@@ -1,14 +1,16 @@
 """The table of what staff can do to jobs. A new action is one more entry; everything else follows from it."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from jobs.control import lifecycle, removal, retry
-from jobs.control.lifecycle import CancelReceipt, StatusReceipt
+from jobs.api.waiting import waited
+from jobs.control import removal, retry
+from jobs.control.cancel import CancelReceipt, job_cancel
+from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import RetryReceipt
 from jobs.models import Job
+from jobs.registry import owners
 from jobs.staff.confirmed_actions import ConfirmedAction
 from jobs.states import ACTIVE_JOB, CANCELLABLE_JOB, FINISHED_JOB, JobStatus
 
@@ -46,10 +48,9 @@ def _retried(receipts: Sequence[RetryReceipt]) -> str:
 
 def _removed(receipts: Sequence[RemovalReceipt]) -> str:
     """Wait a moment for the removals to finish, then say how far they are."""
-    deadline = time.monotonic() + REMOVAL_WAIT_SECONDS
-    now = [removal.receipt_await(r, seconds=max(0.0, deadline - time.monotonic())) for r in receipts]
+    now, _ = waited(list(receipts), _read_anew, _are_finished, seconds=REMOVAL_WAIT_SECONDS)
     parts = []
-    for kind in removal.KINDS:
+    for kind in owners.artifact_names():
         found, deleted, kept = (
             sum(receipt.removal.get(kind, {}).get(name, 0) for receipt in now)
             for name in ("found", "deleted", "kept_shared")
@@ -59,6 +60,14 @@ def _removed(receipts: Sequence[RemovalReceipt]) -> str:
     at_work = sum(not receipt.finished for receipt in now)
     going_on = f" {_jobs(at_work)} still at work; reload to see the end." if at_work else ""
     return f"{_jobs(len(now))}; {', '.join(parts)}.{going_on}"
+
+
+def _read_anew(receipts: list[RemovalReceipt]) -> list[RemovalReceipt]:
+    return [receipt if receipt.finished else removal.receipt_read(receipt) for receipt in receipts]
+
+
+def _are_finished(receipts: list[RemovalReceipt]) -> bool:
+    return all(receipt.finished for receipt in receipts)
 
 
 def _stands_in(statuses: frozenset[JobStatus]) -> Callable[[Job], bool]:
@@ -80,7 +89,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="pause",
         label="Pause",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_pause,
+        service=job_pause,
         effect="No more items are begun. What is in flight finishes; everything else waits until the job is resumed.",
         summary=_moved,
         fits=_stands_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
@@ -89,7 +98,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="resume",
         label="Resume",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_resume,
+        service=job_resume,
         effect="Pending items are worked on again.",
         summary=_moved,
         fits=_stands_in(frozenset({JobStatus.PAUSED})),
@@ -98,7 +107,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="cancel",
         label="Cancel",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_cancel,
+        service=job_cancel,
         effect="Pending items are skipped and requests in flight are aborted. What is done stays.",
         summary=_cancelled,
         fits=_stands_in(CANCELLABLE_JOB),
@@ -108,7 +117,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="force",
         label="Force cancel",
         permissions=("jobs.cancel_job",),
-        service=lifecycle.job_cancel,
+        service=job_cancel,
         options={"force": True},
         effect="The job is cancelled at once, without waiting for its workers; what they still deliver is discarded.",
         summary=_cancelled,
@@ -130,7 +139,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         label="Clean up",
         permissions=("jobs.cleanup_job",),
         service=removal.job_cleanup,
-        effect="What the job made is deleted, vectors included, except what other jobs hold. Job and history stay.",
+        effect="What the job made is deleted wherever it is stored, except what other jobs hold. Job and history stay.",
         summary=_removed,
         fits=_is_cleanable,
         is_destructive=True,
@@ -141,8 +150,8 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         permissions=("jobs.delete_job", "jobs.cleanup_job"),
         service=removal.job_delete,
         options={"cleanup": True},
-        effect="The job and what it made are deleted, vectors included, except what other jobs hold. An active job is"
-        " cancelled first.",
+        effect="The job and what it made are deleted wherever that is stored, except what other jobs hold. An active"
+        " job is cancelled first.",
         summary=_removed,
         fits=_stands_in(ACTIVE_JOB | FINISHED_JOB),
         is_destructive=True,

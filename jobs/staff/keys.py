@@ -1,35 +1,20 @@
 """API keys in the admin: made here, shown once, revoked instead of deleted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
-from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from jobs.api.keys import key_create
+from jobs.api.keys import RevokeReceipt, key_create, key_revoke
 from jobs.models import ApiKey
 from jobs.staff import cells
 from jobs.staff.confirmed_actions import ConfirmedAction, ConfirmedActionsAdmin, PreviewTable
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeReceipt:
-    """Whether this call revoked the key; False: it already was."""
-
-    changed: bool
-
-
-def key_revoke(*, key_id: int, actor: str = "", reason: str = "") -> RevokeReceipt:
-    """Make a key useless for good. Repeating it is harmless. The admin's log keeps who and why."""
-    changed = ApiKey.objects.filter(pk=key_id, revoked_at__isnull=True).update(revoked_at=Now())
-    return RevokeReceipt(bool(changed))
 
 
 def _revoked(receipts: Sequence[RevokeReceipt]) -> str:

@@ -9,8 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.ledger import lane_pausing
-from jobs.ledger.lane_pausing import LaneReceipt
+from jobs.control.pause import LaneReceipt, lane_pause, lane_resume
 from jobs.models import Lane
 from jobs.queries import tallies
 from jobs.staff import cells
@@ -30,7 +29,7 @@ LANE_ACTIONS: tuple[ConfirmedAction, ...] = (
     _lane_action(
         name="pause",
         label="Pause",
-        service=lane_pausing.lane_pause,
+        service=lane_pause,
         effect="Nothing is asked of these hosts any more, for no job. What is in flight is broken off and done again"
         " after the resume; jobs with work elsewhere go on with that.",
         fits=lambda lane: lane.paused_at is None,
@@ -38,7 +37,7 @@ LANE_ACTIONS: tuple[ConfirmedAction, ...] = (
     _lane_action(
         name="resume",
         label="Resume",
-        service=lane_pausing.lane_resume,
+        service=lane_resume,
         effect="What waits here is worked on again, at once.",
         fits=lambda lane: lane.paused_at is not None,
     ),

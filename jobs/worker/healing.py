@@ -6,20 +6,18 @@ cancelling jobs.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from django.db import connection
 
-from jobs.api import idempotency
 from jobs.control import retention
 from jobs.control.end import cancelling_skip, job_end_if_done
+from jobs.ledger.expiry import leases_expire
 from jobs.messages import wake
-from jobs.postgres.transactions import event_record, job_lock, retried
+from jobs.postgres.advisory_locks import HEALER_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.states import ACTIVE_JOB, JobStatus
 
-HEALER_LOCK = 0x51A7717  # an advisory lock's key, any number of our own
 MAX_LOST_LEASES = 3
 MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
 
@@ -43,23 +41,18 @@ def heal() -> HealReceipt:
     While another healer is at work, only cancelling jobs are looked after: somebody may wait for their end.
     Raises: ExceptionGroup when jobs could not be ended, after all the others were healed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [HEALER_LOCK])
-        is_alone = cursor.fetchone()[0]
-    if is_alone:
-        try:
-            receipt, errors = _heal_everything()
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [HEALER_LOCK])
-    else:
-        # The other may be past this already, and a cancel has sent this round for what it left to be skipped.
-        skipped = _skip_cancelling()
-        ended, errors = _end_jobs([JobStatus.CANCELLING])
-        receipt = HealReceipt(ran=False, skipped=skipped, ended=ended)
+    with lock_tried(HEALER_LOCK) as is_alone:
+        receipt, errors = _heal_everything() if is_alone else _heal_cancelling()
     if errors:
         raise ExceptionGroup("some jobs could not be ended", errors)
     return receipt
+
+
+def _heal_cancelling() -> tuple[HealReceipt, list[Exception]]:
+    # The other healer may be past these already, and a cancel has sent this round for what it left to be skipped.
+    skipped = _skip_cancelling()
+    ended, errors = _end_jobs([JobStatus.CANCELLING])
+    return HealReceipt(ran=False, skipped=skipped, ended=ended), errors
 
 
 def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
@@ -68,59 +61,7 @@ def _heal_everything() -> tuple[HealReceipt, list[Exception]]:
     ended, errors = _end_jobs(ACTIVE_JOB)
     woken = lanes_rewake() + removals_rewake() + chores.wake_due()
     retired = retention.jobs_retire()
-    idempotency.keys_expire()
     return HealReceipt(True, expired, lost, skipped, ended, woken, retired), errors
-
-
-def leases_expire(*, all_of_them: bool = False) -> tuple[int, int]:
-    """Return expired claims to pending; (returned, failed as worker_lost). A third lost lease is the last.
-
-    `all_of_them` treats every lease as expired: right only when no worker can be alive.
-    """
-    returned = failed = 0
-    for job_id in _jobs_with_expired(all_of_them):
-        one = retried(partial(_expire_of_job, job_id, all_of_them))
-        returned, failed = returned + one[0], failed + one[1]
-    if all_of_them:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE jobs_lane SET lease = NULL, lease_until = NULL, woken_at = NULL")
-    return returned, failed
-
-
-_EXPIRED = "state = 'claimed' AND (%(all)s OR lease_until < clock_timestamp())"
-
-
-def _jobs_with_expired(all_of_them: bool) -> list[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT job_id FROM jobs_workitem WHERE {_EXPIRED}", {"all": all_of_them})  # noqa: S608
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _expire_of_job(job_id: UUID, all_of_them: bool) -> tuple[int, int]:
-    if job_lock(job_id) is None:
-        return 0, 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH expired AS (
-                SELECT id, lost_leases + 1 >= %(limit)s AS is_last FROM jobs_workitem
-                WHERE job_id = %(job)s AND {_EXPIRED} ORDER BY id FOR UPDATE)
-            UPDATE jobs_workitem w
-            SET state = CASE WHEN e.is_last THEN 'failed' ELSE 'pending' END,
-                reason = CASE WHEN e.is_last THEN 'worker_lost' ELSE '' END,
-                finished_at = CASE WHEN e.is_last THEN clock_timestamp() END,
-                lost_leases = w.lost_leases + 1, lease = NULL, lease_until = NULL
-            FROM expired e WHERE w.id = e.id AND w.state = 'claimed' AND (%(all)s OR w.lease_until < clock_timestamp())
-            RETURNING e.is_last
-            """,  # noqa: S608  constants only
-            {"limit": MAX_LOST_LEASES, "job": job_id, "all": all_of_them},
-        )
-        ends = [row[0] for row in cursor.fetchall()]
-    failed = sum(ends)
-    if ends:
-        counts = {"returned": len(ends) - failed, "worker_lost": failed}
-        event_record(job_id, action="leases_expired", counts=counts)
-    return len(ends) - failed, failed
 
 
 def _skip_cancelling() -> int:

@@ -7,7 +7,7 @@ of the other processes. With a message broker of its own (`BROKER_URL`) nothing 
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -15,19 +15,21 @@ import dramatiq
 from django.db import Error, connections
 from dramatiq.worker import Worker
 
-from jobs.actors import CONTROL_QUEUE, WORK_QUEUE, heal
-from jobs.messages.channel import CHANNEL
-from jobs.messages.timing import HEAL_SECONDS
+from jobs.ledger.expiry import leases_expire
+from jobs.messages.channel import CHANNEL, HEAL_SECONDS
+from jobs.messages.names import CONTROL_QUEUE, HEAL, WORK_QUEUE
+from jobs.messages.send import actor_send
+from jobs.postgres.advisory_locks import WORKER_LOCK
+from jobs.queries.waiting import seen_when_over
 from jobs.registry import chores
-from jobs.worker import healing
 
 log = logging.getLogger(__name__)
 
-WORKER_LOCK = 0x51A7701  # an advisory lock's key, any number of our own
 WORK_THREADS = 6
 CONTROL_THREADS = 2
 STOP_MILLISECONDS = 40_000
 RECONNECT_SECONDS = 1.0
+LOOK_FOR_WORK_SECONDS = 2.0  # while another process works: whether it still does
 
 
 class WorkerBusy(Exception):
@@ -59,7 +61,7 @@ class WorkerHost:
             self._connection.close()
             raise WorkerBusy
         try:
-            healing.leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
+            leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
             chores.host_opened()
             self._broker.is_hosting = True
             if not getattr(self._broker, "was_booted", False):
@@ -72,7 +74,7 @@ class WorkerHost:
                     worker.start()
             for thread in self._threads:
                 thread.start()
-            heal.send()  # what was submitted while nobody worked waits for no clock
+            actor_send(HEAL)  # what was submitted while nobody worked waits for no clock
         except BaseException:
             self._broker.is_hosting = False
             self._connection.close()
@@ -124,7 +126,7 @@ class WorkerHost:
 
     def _tick(self) -> None:
         while not self._stopping.wait(HEAL_SECONDS):
-            heal.send()
+            actor_send(HEAL)
 
 
 @contextmanager
@@ -153,22 +155,19 @@ def is_hosted() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def hosting_or_waiting(finished: Callable[[], bool], *, poll_seconds: float = 0.2) -> None:
+def hosting_or_waiting(finished: Callable[[], bool]) -> None:
     """Return once `finished()`, working ourselves whenever no other process does.
 
     With a message broker of its own, an installation has workers of its own: then this only waits.
     """
-    if not hasattr(dramatiq.get_broker(), "is_hosting"):
-        while not finished():
-            threading.Event().wait(poll_seconds)
-        return
+    can_host = hasattr(dramatiq.get_broker(), "is_hosting")
     while not finished():
         try:
-            with WorkerHost():
-                while not finished():
-                    threading.Event().wait(poll_seconds)
+            with WorkerHost() if can_host else nullcontext():
+                _until(finished)
         except WorkerBusy:
-            for _ in range(10):
-                if finished():
-                    return
-                threading.Event().wait(poll_seconds)
+            _until(finished, seconds=LOOK_FOR_WORK_SECONDS)
+
+
+def _until(finished: Callable[[], bool], *, seconds: float | None = None) -> None:
+    seen_when_over(False, lambda _: finished(), bool, seconds=seconds)

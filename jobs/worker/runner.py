@@ -11,8 +11,9 @@ from concurrent.futures import Future, wait
 
 from django.db import connection
 
-from jobs.actors import run_slice
 from jobs.ledger import lanes
+from jobs.messages.names import RUN_SLICE
+from jobs.messages.send import actor_send
 from jobs.worker.database_thread import DatabaseThread
 from jobs.worker.slice import NEAR_SECONDS, Slice
 
@@ -74,7 +75,6 @@ def _wake_again(lane_id: int, pause_seconds: float) -> None:
     if due is None:
         return
     if due <= NEAR_SECONDS and not pause_seconds:
-        run_slice.send(lane_id)
+        actor_send(RUN_SLICE, lane_id)
     else:
-        delay_seconds = min(max(due, pause_seconds), MAX_DELAY_SECONDS)
-        run_slice.send_with_options(args=(lane_id,), delay=int(delay_seconds * 1000))
+        actor_send(RUN_SLICE, lane_id, delay_seconds=min(max(due, pause_seconds), MAX_DELAY_SECONDS))

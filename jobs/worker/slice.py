@@ -15,8 +15,9 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from jobs.control import end
-from jobs.ledger import lanes, ledger, settle
-from jobs.postgres.transactions import job_start
+from jobs.ledger import lanes, settle
+from jobs.ledger.claims import items_claim, items_extend, items_release
+from jobs.ledger.moves import job_ref, job_start, job_status
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome, Worker
 from jobs.states import JobStatus, Reason
@@ -63,7 +64,7 @@ class Slice:
     next_check: float = 0.0
     next_heartbeat: float = 0.0
     next_claim: float = 0.0
-    settled: int = 0
+    settled_items: int = 0
     worker: Worker | None = None
 
     def stop(self) -> None:
@@ -81,7 +82,7 @@ class Slice:
                     pass
             finally:
                 await self._close()
-        return self.settled
+        return self.settled_items
 
     async def _turn(self, worker: Worker) -> bool:
         """Do one round: claim, wait, collect, settle, check. False when the slice is over."""
@@ -111,9 +112,9 @@ class Slice:
         queued = await self.database(lanes.lane_queued_jobs, self.lane_id)
         if queued:
             await self.database(job_start, queued)
-        claims = await self.database(ledger.items_claim, self.lane_id, room)
+        claims = await self.database(items_claim, self.lane_id, room)
         if not claims and not self.held and not self.finished:
-            claims = await self.database(ledger.items_claim, self.lane_id, 1, lost=True)
+            claims = await self.database(items_claim, self.lane_id, 1, lost=True)
             self.alone = bool(claims)
         self.next_claim = now if claims else now + CHECK_SECONDS
         await self._begin(worker, claims)
@@ -124,16 +125,16 @@ class Slice:
         job_id = claims[0].job_id
         try:
             if job_id not in self.jobs:
-                self.jobs[job_id] = await self._patiently(lanes.job_ref, job_id)
+                self.jobs[job_id] = await self._patiently(job_ref, job_id)
             await worker.begin(self.jobs[job_id], claims)
             # A cancel or pause may have committed between choosing the job and claiming: nothing begins unseen.
-            status = await self._patiently(lanes.job_status, job_id)
+            status = await self._patiently(job_status, job_id)
         except Exception:
-            await self._patiently(ledger.items_release, claims)
+            await self._patiently(items_release, claims)
             raise
         if status == JobStatus.PAUSED:
             self.alone = False
-            await self._patiently(ledger.items_release, claims)
+            await self._patiently(items_release, claims)
             await self._end_all({job_id})
             return
         for claim in claims:
@@ -154,7 +155,7 @@ class Slice:
                 return await worker.work(self.jobs[claim.job_id], claim)
         except TimeoutError:
             detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the longest one item may take"
-            return kinds.retried(claim, Reason.TIMEOUT, detail=detail)
+            return kinds.retryable(claim, Reason.TIMEOUT, detail=detail)
         except Exception as error:
             log.exception("item_crashed", extra={"item": claim.id, "key": claim.key})
             return kinds.failed(claim, Reason.INTERNAL, detail=f"unexpected {type(error).__name__}: {error}")
@@ -190,7 +191,7 @@ class Slice:
             elif held.aborted_at is not None:
                 self.finished.append(kinds.skipped(held.claim, Reason.CANCELLED))
             else:  # nobody asked it to stop: some library did
-                self.finished.append(kinds.retried(held.claim, Reason.INTERNAL, detail="the work cancelled itself"))
+                self.finished.append(kinds.retryable(held.claim, Reason.INTERNAL, detail="the work cancelled itself"))
 
     def _settle_is_due(self) -> bool:
         waited = time.monotonic() - self.finished_since
@@ -204,10 +205,10 @@ class Slice:
             by_job.setdefault(outcome.claim.job_id, []).append(outcome)
         for job_id, outcomes in by_job.items():
             done = await self._patiently(settle.outcomes_settle, job_id, outcomes)
-            self.settled += done.written
+            self.settled_items += done.written
             if self.worker is not None:
                 unwritten = {*done.lost, *done.refused}  # what these found is not in the ledger
-                self.worker.settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
+                self.worker.on_settled([outcome for outcome in outcomes if outcome.claim.id not in unwritten])
             written = {outcome.claim.id for outcome in outcomes}
             self.finished = [outcome for outcome in self.finished if outcome.claim.id not in written]
             await self._patiently(end.job_end_if_done, job_id)
@@ -258,7 +259,7 @@ class Slice:
             self._forget(item_id)  # its lease runs out; the lane must not wait for it
         claims = [held.claim for held in self.held.values()] + [outcome.claim for outcome in self.finished]
         if claims:
-            kept = await self._patiently(ledger.items_extend, claims)
+            kept = await self._patiently(items_extend, claims)
             for claim in claims:
                 if claim.id not in kept:
                     self._forget(claim.id)
@@ -281,7 +282,7 @@ class Slice:
         try:
             await self._settle()
         finally:
-            await self._patiently(ledger.items_release, unfinished)
+            await self._patiently(items_release, unfinished)
             await self._end_all({claim.job_id for claim in unfinished})
 
     async def _end_all(self, job_ids: Iterable[UUID]) -> None:

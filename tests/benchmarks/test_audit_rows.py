@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.benches.audit_rows import GONE_POINTS, KINDS, STRANGERS, faults_plant, points_fill, row_id, rows_fill
+from config.benches.audit.rows import GONE_POINTS, KINDS, STRANGERS, faults_plant, points_fill, row_id, rows_fill
 from extraction.audit.compare import audit
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vectors.drain import drain_vectors

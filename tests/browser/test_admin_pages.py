@@ -138,10 +138,27 @@ def test_no_page_is_wider_than_the_screen(
         page.devtools("Emulation.clearDeviceMetricsOverride")
 
 
-def test_dark_colours_follow_the_system(page: Browser, live_server: Any) -> None:
-    backgrounds = {}
-    for scheme in ("light", "dark"):
-        page.colours(scheme)
+LIGHT, DARK = "rgb(248, 250, 252)", "rgb(11, 18, 32)"
+
+
+@pytest.mark.parametrize(
+    ("system", "theme", "background"),
+    [
+        ("light", "auto", LIGHT),
+        ("dark", "auto", DARK),
+        ("light", "dark", DARK),
+        ("dark", "light", LIGHT),
+    ],
+)
+def test_colours_follow_the_system_unless_the_toggle_says_otherwise(
+    page: Browser, live_server: Any, system: str, theme: str, background: str
+) -> None:
+    page.colours(system)
+    page.run(f"localStorage.setItem('theme', '{theme}')")
+    try:
         page.go(f"{live_server.url}/admin/")
-        backgrounds[scheme] = page.run("return getComputedStyle(document.body).backgroundColor")
-    assert backgrounds == {"light": "rgb(248, 250, 252)", "dark": "rgb(11, 18, 32)"}
+        assert page.run("return getComputedStyle(document.body).backgroundColor") == background
+        crumbs = "return getComputedStyle(document.querySelector('.breadcrumbs')).backgroundColor"
+        assert page.run(crumbs) == "rgba(0, 0, 0, 0)", "Django's own dark theme shows through"
+    finally:
+        page.run("localStorage.removeItem('theme')")

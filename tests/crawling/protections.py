@@ -6,9 +6,13 @@ STORING = "crawling/sources/store.py"
 ARTIFACTS = "crawling/sources/owner.py"
 WORKER = "crawling/work/worker.py"
 KIND = "crawling/work/kind.py"
+REDIRECT = "crawling/work/redirect.py"
 READING = "crawling/work/parse_page.py"
 PACE = "crawling/web/politeness.py"
-LEDGER = "jobs/ledger/ledger.py"
+INFLATE = "crawling/web/inflate.py"
+HOSTS = "crawling/sources/hosts.py"
+ADMIN = "crawling/admin.py"
+ITEMS = "jobs/ledger/items.py"
 
 LOCK = "Source.objects.select_for_update(no_key=True).filter(wanted"
 
@@ -31,20 +35,20 @@ PROTECTIONS = [
         "crawl-moves-up",
         "What is found again on a shorter way and still waits is moved up.",
         "work/test_kind.py::test_a_pending_item_found_nearer_moves_up",
-        Change(LEDGER, "            cursor.execute(_MOVE_UP, [*_columns(known), job_id])\n", "            pass\n"),
+        Change(ITEMS, "            cursor.execute(_MOVE_UP, [*_columns(known), job_id])\n", "            pass\n"),
     ),
     rule(
         "crawl-moves-up-pending-only",
         "Only what still waits is moved up, and nobody waits for it.",
         "work/test_kind.py::test_an_item_under_way_or_done_stays_as_it_is",
-        Change(LEDGER, "WHERE w.state = 'pending' AND w.rank > d.rank", "WHERE w.rank > d.rank"),
+        Change(ITEMS, "WHERE w.state = 'pending' AND w.rank > d.rank", "WHERE w.rank > d.rank"),
     ),
     rule(
         "crawl-moves-up-unlocked",
         "Links found once more lock no items.",
         "work/test_kind.py::test_known_items_are_not_locked",
         Change(
-            LEDGER,
+            ITEMS,
             "    ON CONFLICT (job_id, key) DO NOTHING\n",
             "    ON CONFLICT (job_id, key) DO UPDATE SET rank = excluded.rank"
             " WHERE jobs_workitem.rank > excluded.rank\n",
@@ -145,7 +149,10 @@ PROTECTIONS = [
         "source-changed-is-stale",
         "Changed content is to be extracted again.",
         "sources/test_recrawl.py::test_changed_content_replaces_passages_and_removes_extractions",
-        Change(STORING, ', "status": "ready", "extracted_version": None}', "}"),
+        Change(
+            STORING,
+            '                "status": SourceStatus.READY.value,\n                "extracted_version": None,\n',
+        ),
     ),
     rule(
         "source-text-storable",
@@ -180,9 +187,9 @@ PROTECTIONS = [
         "A redirect's target meets the scope again.",
         "web/test_redirects.py::test_a_redirect_out_of_scope_is_counted_and_not_fetched",
         Change(
-            WORKER,
-            "        if follow is None:\n            items = [page_item(target",
-            "        if True:\n            items = [page_item(target",
+            REDIRECT,
+            "    if follow is None:\n        items = [page_item(target",
+            "    if True:\n        items = [page_item(target",
         ),
     ),
     rule(
@@ -219,6 +226,36 @@ PROTECTIONS = [
         Change(
             WORKER, "            await asyncio.sleep(min(worker.pace.rest_seconds, REST_SECONDS))", "            pass"
         ),
+    ),
+    rule(
+        "crawl-robots-life",
+        "robots.txt is believed for a day and then fetched again.",
+        "sources/test_hosts.py::test_robots_txt_is_remembered_for_a_day",
+        Change(HOSTS, " and host.robots_fetched_at > timezone.now() - ROBOTS_LIFE:", ":"),
+    ),
+    rule(
+        "crawl-seen-urls",
+        "A worker's memory of URLs it has seen is bounded.",
+        "work/test_worker.py::test_a_worker_remembers_only_so_many_urls",
+        Change(WORKER, "if item.key in seen or len(seen) < MAX_SEEN_URLS:", "if True:"),
+    ),
+    rule(
+        "fetch-gzip-members",
+        "A gzip stream of countless members is not unpacked.",
+        "web/test_inflate.py::test_gzip_members_are_joined_up_to_a_limit",
+        Change(INFLATE, "if self._members > MAX_GZIP_MEMBERS:", "if False:"),
+    ),
+    rule(
+        "source-first-gone",
+        "A page is gone since it was first found gone: a later 404 moves nothing.",
+        "sources/test_recrawl.py::test_a_page_stays_gone_since_it_was_first_found_gone",
+        Change(STORING, "filter(pk__any=source_ids, gone_at__isnull=True)", "filter(pk__any=source_ids)"),
+    ),
+    rule(
+        "source-original-size",
+        "A downloaded original is unpacked no further than a page may be long.",
+        "test_admin_sources.py::test_a_download_reads_no_more_than_a_page_may_hold",
+        Change(ADMIN, "stream.read(MAX_ORIGINAL_BYTES)", "stream.read()"),
     ),
     rule(
         "fingerprint-linear",

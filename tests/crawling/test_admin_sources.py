@@ -3,12 +3,14 @@
 import gzip
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+import crawling.admin
 from crawling.models import Host, Source, SourceContent, SourceHold
-from jobs.ledger import lane_pausing
+from jobs.control.pause import lane_pause
 from jobs.models import Job, Lane, Project
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +41,15 @@ def test_the_original_is_a_download_of_unknown_type(admin_client: Client, source
     assert "default-src 'self'" in answer["Content-Security-Policy"]
 
 
+def test_a_download_reads_no_more_than_a_page_may_hold(
+    admin_client: Client, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was compressed to a few kilobytes may be gigabytes: no more of it is unpacked than any page has."""
+    monkeypatch.setattr(crawling.admin, "MAX_ORIGINAL_BYTES", len(BODY))
+    SourceContent.objects.filter(pk=source.pk).update(body=gzip.compress(BODY + b"x"))
+    assert admin_client.get(f"{LIST}{source.pk}/original/").content == BODY
+
+
 def test_the_text_is_a_download_of_plain_text(admin_client: Client, source: Source) -> None:
     answer = admin_client.get(f"{LIST}{source.pk}/text/")
     assert answer.content.decode() == TEXT
@@ -61,8 +72,6 @@ def test_a_long_text_is_read_only_in_part(admin_client: Client, source: Source) 
 
 
 def test_downloads_need_the_permission_and_a_known_id(admin_client: Client, source: Source) -> None:
-    from django.contrib.auth.models import User
-
     other = Client()
     other.force_login(User.objects.create_user("mona", is_staff=True))
     assert other.get(f"{LIST}{source.pk}/original/").status_code == 403
@@ -105,7 +114,7 @@ def test_the_list_of_hosts_leads_to_where_each_is_paused(admin_client: Client) -
     for netloc in ("a.test", "b.test", "c.test"):
         Host.objects.create(netloc=netloc)
     lanes = [Lane.objects.create(key=f"host:{netloc}") for netloc in ("a.test", "b.test")]
-    lane_pausing.lane_pause(lane_id=lanes[1].pk)
+    lane_pause(lane_id=lanes[1].pk)
     page = admin_client.get("/admin/crawling/host/").content.decode()
     links = [
         f'<a href="/admin/jobs/lane/{lane.pk}/change/">{text}</a>'

@@ -106,7 +106,7 @@ PROTECTIONS = [
         "work/test_outages.py::test_an_outage_gives_the_item_back_until_it_is_over",
         Change(
             WORKER,
-            "            return kinds.retried(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)\n",
+            "            return kinds.retryable(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)\n",
             "            raise\n",
         ),
     ),

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import psycopg
 
+from config.embedded import locks
 from config.environment.env import CHECKOUT
+
+#: PostgreSQL's settings for clusters whose data may be lost with the machine.
+QUICK_SETTINGS = "fsync = off\nshared_buffers = 16MB\n"
 
 #: Says in JSON what it found, then keeps the server in use until its input ends.
 USER_CODE = """
@@ -67,6 +71,15 @@ def server_processes(data: Path) -> list[int]:
             if (entry / "cwd").samefile(data):
                 found.append(int(entry.name))
     return found
+
+
+def is_free(lock: Path) -> bool:
+    """Return whether no process holds the lock file."""
+    descriptor = locks.open_lock(lock)
+    try:
+        return locks.try_exclusive(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass
@@ -123,6 +136,10 @@ class Home:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(supervisor, signal.SIGTERM)
             eventually(lambda: not is_alive(supervisor))
+        lock = self.path / "postgres" / "supervisor.lock"
+        if lock.exists():
+            # Without a note, a supervisor may be starting a server; nobody uses it, so it stops by itself.
+            eventually(lambda: is_free(lock))
         if self.data.exists():
             eventually(lambda: not server_processes(self.data))
 

@@ -12,8 +12,8 @@ from crawling.web.fetch import Fetched
 from crawling.work.parse_page import reply_read
 from extraction.models import Extraction
 from extraction.work.submission import extract_submit
+from jobs.ledger.moves import job_lock
 from jobs.models import Job, Project
-from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef
 from jobs.states import JobStatus

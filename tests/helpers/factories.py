@@ -13,7 +13,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs.ledger import ledger
+from jobs.ledger.claims import items_claim
+from jobs.ledger.counts import items_count
+from jobs.ledger.items import items_add
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
@@ -72,6 +74,9 @@ class Probe:
 
     name: str = "probe"
     family: str = "probe"
+    items_name: str = "items"
+    uncounted_outcomes: frozenset[str] = frozenset({"redirected"})
+    result_names: tuple[str, ...] = ()
     in_hand: int = 16
     item_deadline_seconds: float = 60.0
     do: Callable[[JobRef, Claim], Awaitable[Outcome]] = finish_at_once
@@ -84,7 +89,7 @@ class Probe:
 
     def populate(self, job: JobRef) -> None:
         """Add the items that the payload names."""
-        ledger.items_add(job.id, [NewItem(key, LANE) for key in job.payload.get("keys", [])])
+        items_add(job.id, [NewItem(key, LANE) for key in job.payload.get("keys", [])])
         self.on_populate(job)
 
     @asynccontextmanager
@@ -95,7 +100,7 @@ class Probe:
     async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
         """Need no preparation."""
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def on_settled(self, outcomes: Sequence[Outcome]) -> None:
         """Need not know."""
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:
@@ -148,7 +153,7 @@ def make_job(project: Project, probe: Probe) -> Callable[..., Job]:
         keys = [f"item-{number}" for number in range(items)] if isinstance(items, int) else list(items)
         with transaction.atomic():
             job = Job.objects.create(project=project, kind="probe", **fields)
-            ledger.items_add(job.pk, [NewItem(key, lane) for key in keys])
+            items_add(job.pk, [NewItem(key, lane) for key in keys])
             Job.objects.filter(pk=job.pk).update(**status_fields(status))
         job.refresh_from_db()
         return job
@@ -175,12 +180,12 @@ def lane_id(key: str = LANE) -> int:
 
 def claimed(limit: int = 100, *, lane: str = LANE, lease_seconds: float = 60.0) -> list[Claim]:
     """Claim from the lane and return the claims, of one job."""
-    return ledger.items_claim(lane_id(lane), limit, lease_seconds=lease_seconds)
+    return items_claim(lane_id(lane), limit, lease_seconds=lease_seconds)
 
 
 def states(job: Job) -> dict[str, int]:
     """Return how many items of the job are in each state."""
-    return ledger.counts(job.pk).states
+    return items_count(job.pk).states
 
 
 def item(job: Job, key: str = "item-0") -> WorkItem:

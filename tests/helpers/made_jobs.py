@@ -12,10 +12,13 @@ from extraction.models import AuditRequest, Extraction, Passage, SchemaVersion, 
 from extraction.vectors import process_store
 from extraction.vectors.drain import drain_vectors
 from extraction.work.store import ExtractionWrite
-from jobs.control import end, lifecycle, removal, removal_work
-from jobs.ledger import ledger, settle
+from jobs.control import end, removal, removal_work
+from jobs.control.submit import job_submit
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim
+from jobs.ledger.items import items_add
+from jobs.ledger.moves import job_start
 from jobs.models import Job, JobEvent, Lane, Project, WorkItem
-from jobs.postgres import transactions
 from jobs.postgres.transactions import retried
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, Outcome
@@ -29,7 +32,7 @@ def crawled(project: Project, *paths: str, text: str = "", ends: bool = True) ->
     """Return a crawl that fetched these pages, completed unless told otherwise. Without `text` each page differs."""
     job = Job.objects.create(project=project, kind="crawl", payload={"source_group": "g"})
     Job.objects.filter(pk=job.pk).update(**status_fields(JobStatus.RUNNING))
-    retried(lambda: ledger.items_add(job.pk, [page_item(HOST + path, depth=0) for path in paths]))
+    retried(lambda: items_add(job.pk, [page_item(HOST + path, depth=0) for path in paths]))
     settled(job, [page(claim, text=text) for claim in claims_of(job)])
     return ended(job) if ends else job
 
@@ -48,8 +51,8 @@ def extracted(project: Project, source_ids: Iterable[UUID], *, groups: Sequence[
     version, _ = SchemaVersion.objects.get_or_create(project=project, number=1, defaults={"schema": {}})
     wanted = [str(source_id) for source_id in source_ids]
     payload = {"schema_version_id": version.pk, "schema_number": 1, "source_ids": wanted, "force": True}
-    job_id = lifecycle.job_submit(kind="extract", project_id=project.pk, payload=payload)
-    transactions.job_start([job_id])
+    job_id = job_submit(kind="extract", project_id=project.pk, payload=payload)
+    job_start([job_id])
     job = Job.objects.get(pk=job_id)
     hashes = dict(Source.objects.values_list("pk", "content_hash"))
     is_whole = tuple(groups) == ("product",)
@@ -67,7 +70,7 @@ def extracted(project: Project, source_ids: Iterable[UUID], *, groups: Sequence[
 def claims_of(job: Job) -> list[Claim]:
     """Claim everything the job has."""
     lanes = Lane.objects.filter(items__job=job, items__state=ItemState.PENDING.value).order_by("key").distinct()
-    return [claim for lane in lanes for claim in ledger.items_claim(lane.pk, 10_000)]
+    return [claim for lane in lanes for claim in items_claim(lane.pk, 10_000)]
 
 
 def settled(job: Job, outcomes: Sequence[Outcome]) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs.control import lifecycle, removal, retry
+from jobs.control import removal, retry
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause, job_resume
 from jobs.models import Job, JobEvent, WorkItem
+from jobs.registry import owners
 from jobs.states import ACTIVE_JOB, JobStatus
 from tests.helpers.factories import claimed, states, status_fields
 
@@ -44,14 +47,14 @@ SITUATIONS = [row[0] for row in ROWS]
 ACTIONS = HEAD[1:]
 
 SERVICES: dict[str, Callable[..., Any]] = {
-    "cancel": lifecycle.job_cancel,
-    "force": lambda **given: lifecycle.job_cancel(force=True, **given),
+    "cancel": job_cancel,
+    "force": lambda **given: job_cancel(force=True, **given),
     "cleanup": removal.job_cleanup,
     "delete": removal.job_delete,
     "delete_cleanup": lambda **given: removal.job_delete(cleanup=True, **given),
     "retry": retry.job_retry,
-    "pause": lifecycle.job_pause,
-    "resume": lifecycle.job_resume,
+    "pause": job_pause,
+    "resume": job_resume,
 }
 
 #: code → what the detail tells people to do.
@@ -129,7 +132,7 @@ def job_in(make_job: MakeJob, situation: str) -> Job:
             WorkItem.objects.filter(job=job, key=f"item-{number}").update(finished_at=timezone.now(), **end)
         WorkItem.objects.filter(job=job, state="pending").update(state="done", finished_at=timezone.now())
     if more in ("cleaning", "cleaned"):
-        found = removal.empty_removal() | {"sources": {"found": 2, "deleted": 2, "kept_shared": 0}}
+        found = owners.nothing_removed() | {"sources": {"found": 2, "deleted": 2, "kept_shared": 0}}
         fields |= {"cleanup_requested_at": timezone.now(), "removal": found}
         fields |= {"cleaned_at": timezone.now()} if more == "cleaned" else {}
     if status == "deleting":

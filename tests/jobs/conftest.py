@@ -55,10 +55,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
             record,
         ]
     )
-    for actor in vars(actors).values():
-        if isinstance(actor, dramatiq.Actor):
-            monkeypatch.setattr(actor, "broker", broker)
-            broker.declare_actor(actor)
+    for actor in dramatiq.get_broker().actors.values():
+        monkeypatch.setattr(actor, "broker", broker)
+        broker.declare_actor(actor)
+    monkeypatch.setattr(dramatiq.broker, "global_broker", broker)
     return record
 
 

@@ -2,11 +2,15 @@
 
 from tests.prove import Change, Protection
 
-LEDGER = "jobs/ledger/ledger.py"
+CLAIMS = "jobs/ledger/claims.py"
+ITEMS = "jobs/ledger/items.py"
+MOVES = "jobs/ledger/moves.py"
+EXPIRY = "jobs/ledger/expiry.py"
 SETTLING = "jobs/ledger/settle.py"
 LANES = "jobs/ledger/lanes.py"
 ENDING = "jobs/control/end.py"
-LIFECYCLE = "jobs/control/lifecycle.py"
+SUBMIT = "jobs/control/submit.py"
+CANCEL = "jobs/control/cancel.py"
 SLICE = "jobs/worker/slice.py"
 HEALING = "jobs/worker/healing.py"
 RUNNER = "jobs/worker/runner.py"
@@ -14,9 +18,10 @@ TRANSACTIONS = "jobs/postgres/transactions.py"
 STORABLE = "jobs/postgres/text.py"
 WAKE = "jobs/messages/wake.py"
 ACTORS = "jobs/actors.py"
+NAMES = "jobs/messages/names.py"
 CONFIRMED = "jobs/staff/confirmed_actions.py"
 
-LOCK = Change(TRANSACTIONS, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
+LOCK = Change(MOVES, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
 FENCE_ROWS = Change(SETTLING, "leases.get(outcome.claim.id) == outcome.claim.lease", "outcome.claim.id in leases")
 FENCE_WRITE = Change(SETTLING, "WHERE w.id = d.id AND w.lease = d.lease", "WHERE w.id = d.id")
 
@@ -32,7 +37,7 @@ PROTECTIONS = [
         "The first items are inserted in the transaction that creates the job: one being planned never looks done.",
         "control/test_races_of_jobs.py::test_a_job_being_planned_never_looks_finished",
         Change(
-            LIFECYCLE,
+            SUBMIT,
             "    with transaction.atomic():\n        project_require",
             "    if True:\n        project_require",
         ),
@@ -51,7 +56,7 @@ PROTECTIONS = [
         "lane-in-turn",
         "A lane serves all its running jobs, least recently served first, so nobody starves.",
         "ledger/test_ledger.py::test_a_lane_serves_its_jobs_in_turn",
-        Change(LEDGER, "ORDER BY j.id <= COALESCE(", "ORDER BY j.id IS NULL, COALESCE("),
+        Change(CLAIMS, "ORDER BY j.id <= COALESCE(", "ORDER BY j.id IS NULL, COALESCE("),
     ),
     rule(
         "lane-stays-ours",
@@ -63,26 +68,26 @@ PROTECTIONS = [
         "claim-once",
         "Two claimers never share an item.",
         "ledger/test_races.py::test_two_claimers_never_share_an_item",
-        Change(LEDGER, " FOR UPDATE SKIP LOCKED"),
+        Change(CLAIMS, " FOR UPDATE SKIP LOCKED"),
     ),
     rule(
         "claim-not-skipped",
         "What a claim picks is locked and looked at again: a skipped item is never claimed.",
         "ledger/test_races.py::test_a_skipped_item_is_never_claimed",
-        Change(LEDGER, " FOR UPDATE SKIP LOCKED"),
+        Change(CLAIMS, " FOR UPDATE SKIP LOCKED"),
     ),
     rule(
         "claim-recheck",
         "The job's status is looked at again after the claim was committed.",
         "worker/test_slice_stops.py::test_what_happened_between_choosing_and_claiming_is_noticed[job_pause]",
-        Change(SLICE, "await self._patiently(lanes.job_status, job_id)", "JobStatus.RUNNING"),
+        Change(SLICE, "await self._patiently(job_status, job_id)", "JobStatus.RUNNING"),
     ),
     rule(
         "claim-page-limit",
         "Two claimers never exceed the page limit together.",
         "ledger/test_races.py::test_two_lanes_never_exceed_the_page_limit",
         Change(
-            LEDGER,
+            CLAIMS,
             '    job = job_lock(asked["job"])\n'
             "    if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:\n"
             "        return []\n",
@@ -92,7 +97,7 @@ PROTECTIONS = [
         "claim-page-limit-of-a-running-job",
         "A claim that waited for a cancel takes nothing of the job, though some of it still is pending.",
         "ledger/test_races.py::test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job",
-        Change(LEDGER, " or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None"),
+        Change(CLAIMS, " or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None"),
     ),
     rule(
         "settle-living-job",
@@ -177,7 +182,7 @@ PROTECTIONS = [
         "cancel-released-meanwhile",
         "A cancel ends the job only if nothing is pending either: an item given back after its skip is no end.",
         "control/test_races_of_jobs.py::test_a_release_between_two_statements_of_a_cancel_is_skipped_by_the_end",
-        Change(LIFECYCLE, "if not counted.unfinished:", 'if not counted.states.get("claimed"):'),
+        Change(CANCEL, "if not counted.unfinished:", 'if not counted.states.get("claimed"):'),
     ),
     rule(
         "end-cancelled-released-meanwhile",
@@ -194,7 +199,7 @@ PROTECTIONS = [
         "A force skips pending and claimed items in one statement: one given back meanwhile does not escape.",
         "control/test_races_of_jobs.py::test_a_release_in_the_midst_of_a_force_is_skipped_all_the_same",
         Change(
-            LIFECYCLE,
+            CANCEL,
             "skipped = items_skip(job_id, claimed_too=force)",
             "skipped = items_skip(job_id)\n    skipped += items_skip(job_id, claimed_too=True) if force else 0",
         ),
@@ -211,7 +216,7 @@ PROTECTIONS = [
         "What a step of a cancel leaves is skipped by healing, which is sent at once.",
         "control/test_cancel_in_steps.py::test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest",
         Change(
-            LIFECYCLE,
+            CANCEL,
             "or given back after it\n        wake.healing_wake()",
             "or given back after it\n        pass",
         ),
@@ -232,7 +237,7 @@ PROTECTIONS = [
         "settled-reaches-the-disk",
         "What is written under a job's lock waits for the disk, whatever the server is told.",
         "ledger/test_settling.py::test_what_is_written_under_a_jobs_lock_waits_for_the_disk",
-        Change(TRANSACTIONS, "'off', 'on'), true)", "'off', 'off'), true)"),
+        Change(MOVES, "'off', 'on'), true)", "'off', 'off'), true)"),
     ),
     rule(
         "lane-pause-noticed",
@@ -269,7 +274,7 @@ PROTECTIONS = [
         "No URL slips in behind a cancel.",
         "control/test_races_of_jobs.py::test_no_url_slips_in_behind_a_cancel",
         Change(
-            LEDGER,
+            ITEMS,
             "if job.status not in GROWING_JOB or job.cancel_requested_at is not None:",
             "if False:",
         ),
@@ -302,13 +307,13 @@ PROTECTIONS = [
         "lost-alone",
         "An item that lost a lease is claimed alone.",
         "ledger/test_ledger.py::test_an_item_that_lost_its_lease_is_claimed_alone",
-        Change(LEDGER, "(lost_leases > 0) = %(lost)s", "%(lost)s IS NOT NULL"),
+        Change(CLAIMS, "(lost_leases > 0) = %(lost)s", "%(lost)s IS NOT NULL"),
     ),
     rule(
         "lost-three-times",
         "After three lost leases the item fails as worker_lost.",
         "worker/test_healing.py::test_the_third_lost_lease_is_the_last",
-        Change(HEALING, "lost_leases + 1 >= %(limit)s AS is_last", "lost_leases + 1 > %(limit)s AS is_last"),
+        Change(EXPIRY, "lost_leases + 1 >= %(limit)s AS is_last", "lost_leases + 1 > %(limit)s AS is_last"),
     ),
     rule(
         "hung-after-cancel",
@@ -336,7 +341,7 @@ PROTECTIONS = [
         "cancel-force-fences",
         "Force revokes leases: late writers are fenced out.",
         "ledger/test_races.py::test_force_fences_late_writers",
-        Change(LIFECYCLE, "items_skip(job_id, claimed_too=force)", "items_skip(job_id)"),
+        Change(CANCEL, "items_skip(job_id, claimed_too=force)", "items_skip(job_id)"),
     ),
     rule(
         "wait-not-spin",
@@ -378,13 +383,17 @@ PROTECTIONS = [
         "heal-single-flight",
         "One healer works at a time.",
         "worker/test_healing.py::test_one_healer_works_at_a_time",
-        Change(HEALING, "SELECT pg_try_advisory_lock(%s)", "SELECT %s > 0"),
+        Change(HEALING, "_heal_everything() if is_alone else _heal_cancelling()", "_heal_everything()"),
     ),
     rule(
         "heal-cancelling-beside",
         "What a cancel left to be skipped does not wait for the next round when another healer is past it.",
         "worker/test_healing.py::test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job",
-        Change(HEALING, "        skipped = _skip_cancelling()\n        ended", "        skipped = 0\n        ended"),
+        Change(
+            HEALING,
+            "skipped = _skip_cancelling()\n    ended, errors = _end_jobs([",
+            "skipped = 0\n    ended, errors = _end_jobs([",
+        ),
     ),
     rule(
         "heal-each-job",
@@ -412,19 +421,19 @@ PROTECTIONS = [
         "run-control-apart",
         "Control work has its own queue, so that slow hosts never delay a cleanup.",
         "worker/test_worker.py::test_control_work_has_a_queue_of_its_own",
-        Change(ACTORS, 'CONTROL_QUEUE = "control"', 'CONTROL_QUEUE = "work"'),
+        Change(NAMES, 'CONTROL_QUEUE = "control"', 'CONTROL_QUEUE = "work"'),
     ),
     rule(
         "run-gives-back",
         "On any exit path the rest is released.",
         "worker/test_worker.py::test_a_shutdown_gives_back_what_is_unfinished",
-        Change(SLICE, "            await self._patiently(ledger.items_release, unfinished)\n", "            pass\n"),
+        Change(SLICE, "            await self._patiently(items_release, unfinished)\n", "            pass\n"),
     ),
     rule(
         "cancel-said-again",
         "A cancel of a job being cancelled already sends the healer, which ends what a dead worker left.",
         "control/test_known_failures.py::test_a_second_cancel_changes_no_number_and_ends_what_a_dead_worker_left",
-        Change(LIFECYCLE, "        wake.healing_wake()  #", "        #"),
+        Change(CANCEL, "        wake.healing_wake()  #", "        #"),
     ),
     rule(
         "admin-ids-only",
@@ -448,7 +457,7 @@ PROTECTIONS = [
         "control/test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
         Change(
             "jobs/control/removal_work.py",
-            'Job.objects.filter(pk=job_id)._raw_delete("default")',
+            "rows_delete(Job.objects.filter(pk=job_id))",
             "Job.objects.filter(pk=job_id).delete()",
         ),
     ),
@@ -456,7 +465,7 @@ PROTECTIONS = [
         "removal-by-chunks",
         "Items are deleted chunk by chunk, not one by one.",
         "control/test_captured_sql.py::test_removing_reads_ids_only_and_never_row_by_row",
-        Change("jobs/control/removal_work.py", "ITEM_CHUNK = 5000", "ITEM_CHUNK = 1"),
+        Change("jobs/control/removal_work.py", "ITEMS_PER_DELETE = 5000", "ITEMS_PER_DELETE = 1"),
     ),
     rule(
         "preview-in-one",
@@ -490,7 +499,7 @@ PROTECTIONS = [
         "rest-waits-for-the-end",
         "Whoever prefers to wait for a cancel is told how it ended.",
         "api/test_matrix_rest.py::test_whoever_waits_is_told_the_end",
-        Change("crawling/api/api_cancel.py", "seconds=preferred or 0)", "seconds=0)"),
+        Change("jobs/api/cancel.py", "seconds=preferred or 0)", "seconds=0)"),
     ),
     rule(
         "command-refusals-are-three",

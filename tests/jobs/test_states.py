@@ -7,10 +7,13 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.control import end, lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control import end
+from jobs.control.cancel import job_cancel
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim, items_release
+from jobs.ledger.expiry import leases_expire
+from jobs.ledger.moves import job_lock, job_move
 from jobs.models import Job, JobEvent, WorkItem
-from jobs.postgres.transactions import job_lock, job_move
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim
 from jobs.states import (
@@ -23,7 +26,6 @@ from jobs.states import (
     item_sources,
     job_sources,
 )
-from jobs.worker import healing
 from tests.helpers.factories import item, lane_id, states
 
 pytestmark = pytest.mark.django_db
@@ -114,18 +116,18 @@ def operate(operation: str, job: Job, claim: Claim) -> None:
         "settle_done": lambda: kinds.done(claim),
         "settle_failed": lambda: kinds.failed(claim, Reason.PARSE, detail="broken"),
         "settle_skip": lambda: kinds.skipped(claim, Reason.ROBOTS),
-        "settle_retry": lambda: kinds.retried(claim, Reason.TIMEOUT, detail="slow"),
+        "settle_retry": lambda: kinds.retryable(claim, Reason.TIMEOUT, detail="slow"),
     }
     if operation in outcomes:
         settle.outcomes_settle(job.pk, [outcomes[operation]()])
     elif operation == "claim":
-        ledger.items_claim(lane_id(), 1)
+        items_claim(lane_id(), 1)
     elif operation == "release":
-        ledger.items_release([claim])
+        items_release([claim])
     elif operation == "expire":
-        healing.leases_expire(all_of_them=True)
+        leases_expire(all_of_them=True)
     else:
-        lifecycle.job_cancel(job_id=job.pk, force=operation == "force")
+        job_cancel(job_id=job.pk, force=operation == "force")
 
 
 @pytest.mark.parametrize(("operation", "start", "ending"), CASES)

@@ -18,10 +18,10 @@ from config.benches.chaos.site import ChaosSite
 from config.benches.commands import CommandFailed
 from extraction.models import Passage
 from extraction.vectors.process_store import vectors_folder
-from jobs.control.lifecycle import job_cancel
+from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict, NotFound
+from jobs.ledger.moves import job_lock
 from jobs.models import Job, WorkItem
-from jobs.postgres.transactions import job_lock
 from jobs.states import FINISHED_JOB, ItemState
 
 LONGEST_GAP_SECONDS = 0.6

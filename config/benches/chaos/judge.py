@@ -10,7 +10,7 @@ from django.db import connection
 from config.benches.chaos.acts import Chaos, late_writes_expire
 from extraction.audit.compare import audit
 from extraction.vectors import process_store
-from jobs.ledger import ledger
+from jobs.ledger.counts import items_count
 from jobs.models import Job, WorkItem
 from jobs.states import FINISHED_JOB, JobStatus
 
@@ -93,7 +93,7 @@ def judge(chaos: Chaos, verdict: Verdict) -> None:
 
 def _judge_ledger(verdict: Verdict, job: Job) -> None:
     """Compare a job's frozen counts with its ledger, and look for items that are in no final state."""
-    states = ledger.counts(job.pk).states
+    states = items_count(job.pk).states
     open_items = states.get("claimed", 0) + states.get("pending", 0)
     if job.status not in FINISHED_JOB:
         return

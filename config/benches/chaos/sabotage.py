@@ -4,7 +4,7 @@ from django.db import connection
 
 from config.benches.commands import command_line
 from jobs.errors import Invalid
-from jobs.worker.healing import HEALER_LOCK
+from jobs.postgres.advisory_locks import HEALER_LOCK
 
 SABOTAGES = ("trigger", "fence", "heal")
 

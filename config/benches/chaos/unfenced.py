@@ -1,6 +1,6 @@
 """`manage.py` in a process whose settles do not look at leases: what chaos must find out.
 
-Started by `bench chaos --sabotage fence` alone, as `python -m config.benches.chaos_unfenced up …`. The product
+Started by `bench chaos --sabotage fence` alone, as `python -m config.benches.chaos.unfenced up …`. The product
 knows of no such switch: the fence is taken out of this one process.
 """
 
@@ -13,6 +13,7 @@ from uuid import UUID
 
 def fence_remove() -> None:
     """Let every worker of this process write what it likes, whoever holds the item and however its job stands."""
+    # Here, because models can be imported only once Django is set up.
     from jobs.ledger import settle
     from jobs.registry.kinds import Outcome
     from jobs.states import JobStatus
@@ -35,6 +36,7 @@ def fence_remove() -> None:
 def main() -> None:
     """Run the command line without the fence."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    # Here, because importing this module must not choose the settings.
     import django
     from django.core.management import execute_from_command_line
 

@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 from rich.markup import escape
 from rich.table import Table
 
-from config.demo import scratch_home
+from config.demo import demonstration, scratch_home
 from config.demo.account import ADMIN_NAME, admin_ensure
 from config.operate.serving import PortBusy, web_server
 from extraction.management.commands.search import show_hits
@@ -38,8 +38,6 @@ class Command(QuarryCommand):
         return self._demonstrate(**options)
 
     def _demonstrate(self, **options: Any) -> int:
-        from config.demo import demonstration
-
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         sys.setswitchinterval(0.0005)
         self._say("Starting PostgreSQL and the workers …")

@@ -11,13 +11,13 @@ from jobs.control import projects
 
 
 class Command(JobCommand):
-    help = "Fetch exactly the URLs given; a single - reads them from standard input, one a line."
+    help = "Fetch exactly the URLs given; a single - reads them from standard input, one per line."
 
     def arguments(self, parser: CommandParser) -> None:
         """Take the URLs."""
         parser.add_argument("urls", nargs="+", metavar="url", help="addresses of pages")
         self.project_arguments(parser)
-        parser.add_argument("--no-extract", action="store_true", help="only fetch and index")
+        parser.add_argument("--no-extract", action="store_true", help="only fetch and index; extract nothing")
 
     def run(self, **options: Any) -> int:
         """Start the scrape and follow it to its end."""

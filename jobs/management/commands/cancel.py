@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import CommandParser
 
 from jobs.cli.select import JobsCommand
-from jobs.control.lifecycle import job_cancel
+from jobs.control.cancel import job_cancel
 
 
 class Command(JobsCommand):

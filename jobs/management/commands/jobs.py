@@ -8,8 +8,12 @@ from jobs.cli import follow
 from jobs.cli.arguments import job_id_parsed
 from jobs.cli.base import QuarryCommand
 from jobs.cli.start import summary_lines
-from jobs.models import Job, JobEvent
+from jobs.queries import listing
+from jobs.registry import kinds
 from jobs.states import JobStatus
+
+EVENT_COLUMNS = ("at", "actor", "action", "from_status", "to_status", "reason", "counts")
+JOB_COLUMNS = ("pk", "kind", "status", "label", "created_at")
 
 
 class Command(QuarryCommand):
@@ -32,11 +36,7 @@ class Command(QuarryCommand):
     def _show(self, text: str) -> None:
         job_id = job_id_parsed(text)
         summary = follow.job_summary(job_id)
-        events = list(
-            JobEvent.objects.filter(job_id=job_id)
-            .order_by("id")
-            .values("at", "actor", "action", "from_status", "to_status", "reason", "counts")
-        )
+        events = [{name: getattr(event, name) for name in EVENT_COLUMNS} for event in listing.events_of(job_id)]
         if self.as_json:
             self.print_json({**summary, "events": events})
             return
@@ -46,15 +46,14 @@ class Command(QuarryCommand):
             self.stdout.write(f"  {event['at']:%Y-%m-%d %H:%M:%S} {event['action']}{who} → {event['to_status']}")
 
     def _list(self, status: str | None, limit: int) -> None:
-        rows = Job.objects.order_by("-created_at")
-        if status:
-            rows = rows.filter(status=status)
-        listed = list(rows.values("pk", "kind", "status", "label", "created_at")[:limit])
+        page = listing.jobs_page(limit=limit, status=JobStatus(status) if status else None)
+        listed = [{name: getattr(job, name) for name in JOB_COLUMNS} for job in page.rows]
         if self.as_json:
             self.print_json({"jobs": [{"job_id": row["pk"], "type": row["kind"], **row} for row in listed]})
             return
         if not listed:
-            self.stdout.write("No jobs yet. Start one with: manage.py crawl https://example.org/")
+            starts = " or ".join(f"manage.py {name}" for name in kinds.names())
+            self.stdout.write(f"No jobs yet. Start one with {starts}.")
         for row in listed:
             self.stdout.write(
                 f"{row['pk']}  {row['status']:10} {row['kind']:8} {row['created_at']:%Y-%m-%d %H:%M}  {row['label']}"

@@ -1,7 +1,7 @@
 """`manage.py pause ID…`: stop beginning items of jobs."""
 
 from jobs.cli.status import StatusCommand
-from jobs.control.lifecycle import job_pause
+from jobs.control.pause import job_pause
 
 
 class Command(StatusCommand):

@@ -1,7 +1,7 @@
 """`manage.py resume ID…`: let paused jobs go on."""
 
 from jobs.cli.status import StatusCommand
-from jobs.control.lifecycle import job_resume
+from jobs.control.pause import job_resume
 
 
 class Command(StatusCommand):

@@ -13,32 +13,10 @@ from pathlib import Path
 import pytest
 
 from config.environment.env import CHECKOUT
-from tests.helpers.embedded_home import Home, answer, eventually, is_alive, server_processes
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home, answer, eventually, is_alive, server_processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 IS_ROOT = os.geteuid() == 0
-QUICK = "fsync = off\nshared_buffers = 16MB\n"
-
-
-@pytest.fixture(scope="module")
-def ready_cluster(tmp_path_factory):
-    """A home whose cluster is made and whose server is stopped, to copy from."""
-    home = Home(tmp_path_factory.mktemp("cluster"))
-    (home.path / "postgresql.conf").write_text(QUICK)
-    user, note = home.use()
-    home.end(user)
-    eventually(lambda: not is_alive(note["supervisor_pid"]))
-    yield home.path
-    home.close()
-
-
-@pytest.fixture
-def home(ready_cluster, tmp_path):
-    """A home with a cluster of its own."""
-    subprocess.run(["cp", "-a", ready_cluster, tmp_path / "home"], check=True)
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
 
 
 @pytest.fixture
@@ -47,7 +25,7 @@ def ordinary_home():
     folder = Path(tempfile.mkdtemp(prefix="quarry-test-"))
     home = Home(folder / "home")
     home.path.mkdir()
-    (home.path / "postgresql.conf").write_text(QUICK)
+    (home.path / "postgresql.conf").write_text(QUICK_SETTINGS)
     if IS_ROOT:
         nobody = pwd.getpwnam("nobody")
         folder.chmod(0o755)
@@ -212,7 +190,7 @@ def test_a_draft_left_by_a_crashed_initdb_is_replaced(tmp_path):
     draft = home.path / "postgres" / "data.new"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("half made")
-    (home.path / "postgresql.conf").write_text(QUICK)
+    (home.path / "postgresql.conf").write_text(QUICK_SETTINGS)
     try:
         _, note = home.use()
         assert home.query(note, "SHOW fsync") == [("off",)]
@@ -241,7 +219,7 @@ def test_a_server_that_cannot_start_says_why(home):
     found = answer(home.start_user())
     assert found["error"] == "StartFailed"
     assert "shared_buffers" in found["detail"]
-    (home.path / "postgresql.conf").write_text(QUICK)
+    (home.path / "postgresql.conf").write_text(QUICK_SETTINGS)
     assert home.query(home.use()[1], "SELECT 1") == [(1,)]
 
 

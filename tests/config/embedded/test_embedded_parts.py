@@ -17,7 +17,7 @@ from config.embedded.binaries import Binaries, candidate_folders, find_binaries,
 from config.embedded.errors import BinariesMissing, DiskFull, FolderRefused, SocketRefused, refusal
 from config.embedded.sockets import SOCKET_NAME, make_socket_folder
 from config.embedded.state import RunningServer, read_note, remove_note, write_note
-from tests.helpers.embedded_home import Home, eventually, is_alive
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home, eventually, is_alive
 
 IS_ROOT = os.geteuid() == 0
 OURSELVES = Account(os.geteuid(), os.getegid(), (), is_other=False)
@@ -133,7 +133,7 @@ def connection(tmp_path, django_db_blocker):
     """Django's connection to a server of its own."""
     home = Home(tmp_path / "home")
     home.path.mkdir()
-    (home.path / "postgresql.conf").write_text("fsync = off\nshared_buffers = 16MB\n")
+    (home.path / "postgresql.conf").write_text(QUICK_SETTINGS)
     settings = {"ENGINE": "config.database", "NAME": "quarry", "USER": "quarry", "EMBEDDED_HOME": home.path}
     with django_db_blocker.unblock():
         connection = ConnectionHandler({"default": settings})["default"]

@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 
-from config.operate.serving import WEB_THREADS, web_server
+from config.operate.serving import web_server
+from config.web.limits import WEB_THREADS
 from jobs.api import waiting
 from jobs.control.removal_work import removal_finish
 from jobs.models import Job
 from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.helpers.api_client import PREFIX, api
+from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import PATIENCE_SECONDS, make_job, probe, project
 from tests.helpers.threads import until
 from tests.jobs.conftest import in_thread, sent
@@ -27,7 +29,7 @@ __all__ = ["api", "in_thread", "make_job", "probe", "project", "sent"]
 @pytest.fixture
 def address(db, monkeypatch):
     """The address of the real web server, in a thread."""
-    monkeypatch.setattr(owners, "_owners", {})
+    monkeypatch.setattr(owners, "_owners", empty_owners())
     monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)  # its threads keep no connection
     with web_server("127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.run, daemon=True)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crawling.models import Source, SourceHold
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import NewItem
 from tests.helpers.api_client import api, problem_of
@@ -67,8 +67,26 @@ def test_what_is_asked_for_is_what_the_job_does(crawl):
     assert (payload["auto_extract"], payload["allowed_languages"]) == (False, ["de", "en"])
 
 
+@pytest.mark.parametrize("scope", ["host", "subdomains", "domain", "prefix"])
+def test_a_scope_can_be_chosen(crawl, scope):
+    fields = {"path_prefix": "/docs/v2/"} if scope == "prefix" else {}
+    assert crawl(scope=scope, **fields).status_code == 202
+    chosen = Job.objects.get().payload["scope"]
+    assert (chosen["mode"], chosen["path_prefix"]) == (scope, fields.get("path_prefix", ""))
+
+
+def test_the_older_fields_say_the_scope_as_before(crawl):
+    assert [
+        crawl(**fields).status_code for fields in ({}, {"allow_subdomains": False}, {"allow_backward_links": True})
+    ] == [202] * 3
+    assert {job.payload["scope"]["mode"] for job in Job.objects.all()} == {"host"}
+    assert {job.payload["scope"]["allow_backward_links"] for job in Job.objects.all()} == {True}
+
+
 def test_every_optional_field_may_be_null(crawl):
-    names = "company max_depth limit include_paths exclude_paths allow_backward_links allow_subdomains"
+    names = (
+        "company max_depth limit include_paths exclude_paths scope path_prefix allow_backward_links allow_subdomains"
+    )
     names += " ignore_query_parameters auto_extract prefer_english_only allowed_languages smart_crawl_enabled"
     names += " relevance_threshold focus_terms profile language_detection_enabled include_merge_metadata"
     reply = crawl(**dict.fromkeys(names.split()))
@@ -103,8 +121,15 @@ def test_what_has_no_effect_is_named(crawl):
         ({"limit": 0}, "limit must be greater than or equal to 1."),
         ({"limit": 10**9}, "limit must be less than or equal to 1000000."),
         ({"include_paths": "/docs"}, "include_paths must be a valid list."),
-        ({"include_paths": ["["]}, "is no valid regular expression"),
+        ({"include_paths": ["["]}, "is not a valid regular expression"),
         ({"include_paths": ["/a"] * 101}, "include_paths must have at most 100 items"),
+        ({"scope": "galaxy"}, "scope must be 'host', 'subdomains', 'domain' or 'prefix'."),
+        ({"scope": "host", "allow_subdomains": True}, "Scope “host” stays on the host of the start URL"),
+        ({"scope": "domain", "allow_subdomains": False}, "Scope “domain” includes subdomains"),
+        ({"scope": "prefix", "allow_backward_links": True}, "Scope “prefix” stays in one folder"),
+        ({"path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
+        ({"allowed_languages": ["en"] * 101}, "allowed_languages must have at most 100 items"),
+        ({"focus_terms": ["api"] * 101}, "focus_terms must have at most 100 items"),
         ({"allowed_languages": ["english!"]}, "allowed_languages[0] must match pattern"),
         ({"company": "x" * 201}, "company must have at most 200 characters."),
         ({"allow_subdomains": "perhaps"}, "allow_subdomains must be true or false."),
@@ -129,7 +154,7 @@ def test_how_a_crawl_stands(api, crawl):
     job_id = crawl(limit=4).json()["job_id"]
     with transaction.atomic():
         new = [NewItem(f"https://a.example/{number}", "host:a.example", rank=1) for number in range(8)]
-        ledger.items_add(UUID(job_id), new)
+        items_add(UUID(job_id), new)
     _settle("https://a.example/0", "done")
     _settle("https://a.example/1", "done", outcome="redirected")
     _settle("https://a.example/2", "failed", reason="timeout")

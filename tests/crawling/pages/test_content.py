@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from crawling.errors import Unreadable, WrongContentType
 from crawling.pages.content import content_hash, read_page
 from crawling.pages.language import page_language
-from crawling.pages.metadata import iso_date
+from crawling.pages.limits import HARMLESS_TAGS, MAX_NESTING, is_too_nested
+from crawling.pages.metadata import MAX_AUTHOR_CHARACTERS, MAX_TITLE_CHARACTERS, iso_date
 from crawling.web.fetch import Fetched
 
 URL = "https://example.com/docs/page.html"
@@ -106,6 +107,19 @@ def test_an_empty_page_says_so(body):
 )
 def test_text_that_a_filter_hides_is_found_without_it(body):
     assert page(body).text == "Shown by a script"
+
+
+def test_nesting_is_refused_from_one_element_beyond_the_limit():
+    many_tags = "<br>" * HARMLESS_TAGS
+    assert not is_too_nested("<div>" * MAX_NESTING + many_tags)
+    assert is_too_nested("<div>" * (MAX_NESTING + 1) + many_tags)
+    assert not is_too_nested("<div></div>" * (MAX_NESTING + 1) + many_tags)
+
+
+def test_title_and_author_are_cut_to_what_is_kept():
+    read = page(f"<title>{'t' * 501}</title><meta name=author content='{'a' * 301}'><p>x")
+    assert (read.title, read.author) == ("t" * MAX_TITLE_CHARACTERS, "a" * MAX_AUTHOR_CHARACTERS)
+    assert (MAX_TITLE_CHARACTERS, MAX_AUTHOR_CHARACTERS) == (500, 300)
 
 
 def test_deep_nesting_keeps_the_text_or_is_refused_quickly():

@@ -11,8 +11,8 @@ from crawling.pages.links import RobotsMeta, page_links, robots_meta
 BASE = "https://example.com/docs/guide/page.html"
 
 
-def hrefs(markup, base=BASE, **options):
-    return page_links(markup, base, **options).hrefs
+def hrefs(markup, base=BASE):
+    return page_links(markup, base).hrefs
 
 
 def test_links_come_absolute_in_page_order_and_once():
@@ -47,12 +47,6 @@ def test_base_href_is_honoured_but_not_trusted():
     assert hrefs('<base href="/other/"><a href="x">x</a>') == ("https://example.com/other/x",)
     assert hrefs('<base href="data:text/html,x"><a href="x">x</a>') == ("https://example.com/docs/guide/x",)
     assert hrefs('<base href="http://["><a href="x">x</a>') == ("https://example.com/docs/guide/x",)
-
-
-def test_nofollow_links_are_skipped_when_asked():
-    markup = '<a rel="external NOFOLLOW" href="/a">a</a><a href="/b">b</a>'
-    assert hrefs(markup) == ("https://example.com/a", "https://example.com/b")
-    assert hrefs(markup, skip_nofollow=True) == ("https://example.com/b",)
 
 
 def test_link_elements_and_refresh():

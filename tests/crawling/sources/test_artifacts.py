@@ -33,7 +33,7 @@ BULKY = ("body", "text", "headers", "data", "evidence", "context", "payload", "r
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three chunks be few rows."""
-    monkeypatch.setattr(removal_work, "CHUNK", CHUNK)
+    monkeypatch.setattr(removal_work, "ARTIFACTS_PER_STEP", CHUNK)
 
 
 @pytest.fixture

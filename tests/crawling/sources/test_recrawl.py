@@ -120,6 +120,24 @@ def test_a_page_that_is_gone_and_comes_back(project: Project) -> None:
     assert (back.gone_at, back.job_id) == (None, first.pk)
 
 
+def test_a_page_stays_gone_since_it_was_first_found_gone(project: Project) -> None:
+    page = html("A")
+    with serve({"/": html("Start", "/a"), "/a": page}) as server:
+        crawl(project, server.url("/"))
+        server.routes = {"/": html("Start", "/a")}
+        crawl(project, server.url("/"))
+        first = sources(project)["/a"].gone_at
+        assert first is not None
+        crawl(project, server.url("/"))
+        assert sources(project)["/a"].gone_at == first
+        server.routes = {"/": html("Start", "/a"), "/a": page}
+        crawl(project, server.url("/"))
+        server.routes = {"/": html("Start", "/a")}
+        crawl(project, server.url("/"))
+    since = sources(project)["/a"].gone_at
+    assert since is not None and since > first
+
+
 def test_a_known_page_in_an_unwanted_language_is_skipped_when_not_modified(project: Project) -> None:
     routes = {"/": html("Start", "/de"), "/de": conditional(html("Los", lang="de"), etag='"d"')}
     with serve(routes) as server:

@@ -17,9 +17,9 @@ from crawling.sources.page_write import GoneWrite, Unchanged
 from crawling.web.fetch import Fetched
 from crawling.work.parse_page import content_fingerprint, reply_read
 from extraction.models import Passage
-from jobs.ledger import ledger
+from jobs.ledger.items import items_add
+from jobs.ledger.moves import job_lock
 from jobs.models import Job, Project, WorkItem
-from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import ItemState, JobStatus
@@ -276,7 +276,7 @@ def test_a_page_that_the_job_has_yet_to_come_to_is_the_source_of_its_twin(projec
     first, second = make_job(project), make_job(project)
     assert store(first, [fetched(first, "/a", "same")]) == ["done:"]
     with transaction.atomic():
-        ledger.items_add(second.id, [NewItem("http://h.test/a", "host:h.test")])
+        items_add(second.id, [NewItem("http://h.test/a", "host:h.test")])
     twin = fetched(second, "/a", "same")
     twin = replace(twin, claim=claim_of(second, "http://h.test/b"), write=replace(twin.write, url="http://h.test/b"))
     assert store(second, [twin]) == ["skipped:duplicate"]

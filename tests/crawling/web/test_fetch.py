@@ -7,17 +7,19 @@ import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_network
 
 import pytest
 
 from crawling import errors
-from crawling.web.fetch import Limits, fetch, open_session
+from crawling.web.fetch import fetch, open_session
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import AddressGuard
 from crawling.web.statuses import retry_after_seconds
 from jobs.states import Reason
 from tests.helpers.web_server import Reply, bomb, conditional, redirect, serve, throttled, zipped
 
-GUARD = AddressGuard.from_texts(["127.0.0.0/8", "::1/128"])
+GUARD = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 QUICK = Limits(max_bytes=100_000, total_seconds=1.0, connect_seconds=1.0, idle_seconds=0.4)
 
 
@@ -98,7 +100,7 @@ def test_conditional_get():
 
 
 @pytest.mark.parametrize(
-    ("status", "expected", "reason", "retryable"),
+    ("status", "expected", "reason", "is_temporary"),
     [
         (404, errors.Gone, "gone", False),
         (410, errors.Gone, "gone", False),
@@ -111,9 +113,9 @@ def test_conditional_get():
         (999, errors.BadReply, "connection", False),
     ],
 )
-def test_statuses(status, expected, reason, retryable):
+def test_statuses(status, expected, reason, is_temporary):
     error = failure(Reply("sorry", status=status), expected)
-    assert (error.reason, error.retryable) == (reason, retryable)
+    assert (error.reason, error.is_temporary) == (reason, is_temporary)
 
 
 def test_retry_after():

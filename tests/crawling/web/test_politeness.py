@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from crawling.errors import AskedToWait
 from crawling.models import Host
 from crawling.sources.hosts import HostMemory
 from crawling.web import politeness
-from crawling.web.politeness import AskedToWait, Pace
+from crawling.web.politeness import Pace
 from crawling.web.robots import RobotsRules, RobotsState
 from crawling.work.worker import HostWorker
-from jobs.control import lifecycle
-from jobs.ledger import lane_pausing
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import lane_pause, lane_resume
 from jobs.models import Lane, Project, WorkItem
 from jobs.worker import runner
 from tests.helpers.crawls import crawl, crawl_start, drive, html, items, lanes_of, waits_end
@@ -77,13 +78,13 @@ def test_a_host_that_staff_pause_is_asked_nothing_more_until_they_resume_it(
         (lane_id,) = lanes_of(job_id)
         side = in_thread(runner.slice_run, lane_id=lane_id)
         until(lambda: len(server.paths) > 5, "some pages were asked for")
-        lane_pausing.lane_pause(lane_id=lane_id)
+        lane_pause(lane_id=lane_id)
         side.result()
         asked = len(server.paths)
         assert asked < 32, "all was asked for before the pause was noticed"
         assert runner.slice_run(lane_id=lane_id) == 0
         assert len(server.paths) == asked
-        lane_pausing.lane_resume(lane_id=lane_id)
+        lane_resume(lane_id=lane_id)
         job = drive(job_id)
     assert job.result["counts"] == {"done": 31}
     assert sum(WorkItem.objects.filter(job=job).values_list("attempts", flat=True)) == 0
@@ -196,7 +197,7 @@ def test_a_cancel_aborts_requests_under_way(project: Project, in_thread: Any) ->
         side = in_thread(runner.slice_run, lane_id=lanes_of(job_id)[0])
         server.wait_until(lambda: server.in_flight == 4)
         began = time.monotonic()
-        lifecycle.job_cancel(job_id=job_id)
+        job_cancel(job_id=job_id)
         server.wait_until(lambda: len(server.aborted) == 4)
         assert time.monotonic() - began < 1.0
         side.result()
@@ -249,10 +250,10 @@ def test_a_later_heard_while_others_wait_holds_for_them() -> None:
 
 def test_nobody_waits_in_hand_for_long() -> None:
     pace = Pace(delay_seconds=0.0, concurrency=1)
-    pace.overloaded(retry_after_seconds=politeness.PATIENCE_SECONDS + 60)
+    pace.overloaded(retry_after_seconds=politeness.MAX_WAIT_SECONDS + 60)
     with pytest.raises(AskedToWait) as caught:
         started(pace, 1)
-    assert caught.value.seconds > politeness.PATIENCE_SECONDS
+    assert caught.value.seconds > politeness.MAX_WAIT_SECONDS
 
 
 def test_slowing_down_and_recovery(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,19 @@
 """robots.txt."""
 
+import asyncio
+import itertools
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawling.web.fetch import open_session
+from crawling.web.fetch_limits import Limits
+from crawling.web.guard import AddressGuard
 from crawling.web.robots import MAX_ROBOTS_BYTES, RobotsRules, RobotsState
+from crawling.web.robots_fetch import MAX_ROBOTS_REDIRECTS, robots_fetch
+from tests.helpers.web_server import Reply, redirect, serve
 
 TEXT = b"""\xef\xbb\xbf# hello
 User-agent: *
@@ -70,6 +79,28 @@ def test_only_whole_lines_within_the_cap_count():
 @pytest.mark.parametrize("delay", ["-1", "nan", "inf", "soon", ""])
 def test_senseless_delays_are_ignored(delay):
     assert RobotsRules.from_reply(200, f"User-agent: *\nCrawl-delay: {delay}\n".encode()).crawl_delay_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("redirects", "state"),
+    [(0, "rules"), (MAX_ROBOTS_REDIRECTS, "rules"), (MAX_ROBOTS_REDIRECTS + 1, "absent")],
+)
+def test_a_robots_txt_behind_too_many_redirects_counts_as_none(redirects, state):
+    """RFC 9309 demands five; what is then still not reached is taken for absent."""
+
+    async def go(url):
+        guard = AddressGuard((ip_network("127.0.0.0/8"),))
+        async with open_session(guard, user_agent="test") as session:
+            return await robots_fetch(session, url, limits=Limits())
+
+    addresses = ["/robots.txt", *(f"/{number}" for number in range(redirects))]
+    routes = {address: redirect(target) for address, target in itertools.pairwise(addresses)}
+    routes[addresses[-1]] = Reply("User-agent: *\nDisallow: /no", content_type="text/plain")
+    with serve(routes) as server:
+        rules = asyncio.run(go(server.url("/page")))
+        assert server.paths == addresses[: MAX_ROBOTS_REDIRECTS + 1]
+    assert rules.state == state
+    assert rules.allowed("http://h.test/no") is (state == "absent")
 
 
 LINES = st.lists(

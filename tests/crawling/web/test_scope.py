@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 from crawling.errors import BadScope, BadUrl
 from crawling.web.domains import registrable_domain
 from crawling.web.patterns import PathPattern
-from crawling.web.scope import Admission, Scope, canonical_url, host_of
-from crawling.web.urls import _ALREADY_CANONICAL, _checked_parts, _network_location, _settled
+from crawling.web.scope import Admission, Scope
+from crawling.web.urls import (
+    _ALREADY_CANONICAL,
+    MAX_URL_CHARACTERS,
+    _checked_parts,
+    _network_location,
+    _stable,
+    canonical_url,
+    host_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,14 @@ def test_bad_urls_say_why(url):
     caught.value.detail.encode()  # fit for any store
 
 
+def test_an_address_is_as_long_as_it_may_be_and_no_longer():
+    longest = "http://example.com/" + "a" * (MAX_URL_CHARACTERS - len("http://example.com/"))
+    assert canonical_url(longest) == longest
+    for longer in (f"{longest}a", f"{longest}?a", longest + "a" * 4 * MAX_URL_CHARACTERS):
+        with pytest.raises(BadUrl, match="at most 2,000 are accepted"):
+            canonical_url(longer)
+
+
 def test_canonical_url_options():
     assert canonical_url("../c?x=1", base="http://a.com/x/y/z") == "http://a.com/x/c?x=1"
     assert canonical_url("http://a.com/?x=1", ignore_query=True) == "http://a.com/"
@@ -90,7 +106,7 @@ def test_canonical_url_is_idempotent_and_raises_only_bad_url(text):
 def test_the_shortcut_agrees_with_the_long_way(url):
     if _ALREADY_CANONICAL.fullmatch(url):
         parts = _checked_parts(url)
-        assert _settled(f"{parts.scheme}://{_network_location(parts)}{parts.path}") == url
+        assert _stable(f"{parts.scheme}://{_network_location(parts)}{parts.path}") == url
 
 
 def test_host_of_drops_the_schemes_own_port():

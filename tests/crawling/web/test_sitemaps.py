@@ -84,6 +84,10 @@ def test_bounds_on_number_and_size():
     unpacked = b"https://e.com/a\n" + b" " * (MAX_SITEMAP_BYTES + 1)
     sitemap = parse_sitemap(gzip.compress(unpacked, 1), BASE)
     assert sitemap.is_broken and sitemap.urls == ("https://e.com/a",)
+    filler = b" " * (MAX_SITEMAP_BYTES - len(b"https://e.com/a\n"))
+    within = b"https://e.com/a\n" + filler
+    assert parse_sitemap(within, BASE) == Sitemap(urls=("https://e.com/a",))
+    assert parse_sitemap(within + b"\nhttps://e.com/b", BASE) == Sitemap(urls=("https://e.com/a",), is_broken=True)
 
 
 @settings(deadline=None)

@@ -7,10 +7,11 @@ import pytest
 from django.db import connection, transaction
 
 from crawling.models import Source
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
 from jobs.control.end import job_end_if_done
 from jobs.control.retry import job_retry
-from jobs.ledger import ledger
+from jobs.ledger.claims import items_claim
+from jobs.ledger.items import items_add
 from jobs.models import Job, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem
@@ -78,7 +79,7 @@ def test_a_cancelled_crawl_has_no_child(project: Project, in_thread: Any) -> Non
         side = in_thread(runner.slice_run, lane_id=lanes_of(job_id)[0])
         server.wait_until(lambda: "/slow" in server.paths)
         assert Job.objects.count() == 1  # nothing follows before the end, and then neither
-        lifecycle.job_cancel(job_id=job_id)
+        job_cancel(job_id=job_id)
         side.result()
     assert Job.objects.get().status == "cancelled"
     assert Source.objects.count() == 1  # what was fetched is kept, and still nothing follows
@@ -144,7 +145,7 @@ def running(project: Project) -> Job:
 
 def add(job: Job, *new: NewItem) -> int:
     with transaction.atomic():
-        return ledger.items_add(job.pk, new)
+        return items_add(job.pk, new)
 
 
 def test_a_pending_item_found_nearer_moves_up(running: Job) -> None:
@@ -152,12 +153,12 @@ def test_a_pending_item_found_nearer_moves_up(running: Job) -> None:
     assert add(running, NewItem("a", "host:h", 2, {"depth": 2}), NewItem("b", "host:h", 4, {"depth": 4})) == 0
     rows = WorkItem.objects.filter(job=running).order_by("key").values_list("key", "rank", "data")
     assert list(rows) == [("a", 2, {"depth": 2}), ("b", 1, {"depth": 1})]
-    assert [claim.key for claim in ledger.items_claim(WorkItem.objects.first().lane_id, 1)] == ["b"]
+    assert [claim.key for claim in items_claim(WorkItem.objects.first().lane_id, 1)] == ["b"]
 
 
 def test_an_item_under_way_or_done_stays_as_it_is(running: Job) -> None:
     add(running, NewItem("a", "host:h", 3, {"depth": 3}))
-    ledger.items_claim(WorkItem.objects.get().lane_id, 1)
+    items_claim(WorkItem.objects.get().lane_id, 1)
     assert add(running, NewItem("a", "host:h", 1, {"depth": 1})) == 0
     assert WorkItem.objects.values_list("state", "rank", "data").get() == ("claimed", 3, {"depth": 3})
 
@@ -182,7 +183,7 @@ def test_known_items_are_not_locked(running: Job, in_thread: Any) -> None:
     """Every page links to most others: nobody waits because of links found once more."""
     add(running, *(NewItem(key, "host:h", 1) for key in "ab"))
     with transaction.atomic():
-        ledger.items_add(running.pk, [NewItem(key, "host:h", 1) for key in "ba"])
+        items_add(running.pk, [NewItem(key, "host:h", 1) for key in "ba"])
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM jobs_workitem WHERE xmax <> 0")
             assert cursor.fetchone()[0] == 0

@@ -5,8 +5,16 @@ from uuid import uuid4
 
 import pytest
 
-from crawling.web.scope import Scope
-from crawling.work.submission import MAX_SCRAPED_URLS, CrawlOptions, crawl_submit, scrape_submit
+from crawling.errors import BadScope
+from crawling.web.scope import MAX_DEPTH, Scope
+from crawling.work.submission import (
+    MAX_GROUP_CHARACTERS,
+    MAX_PAGES,
+    MAX_SCRAPED_URLS,
+    CrawlOptions,
+    crawl_submit,
+    scrape_submit,
+)
 from jobs.errors import Invalid, NotFound
 from jobs.models import Job, Project, WorkItem
 
@@ -40,10 +48,64 @@ def test_the_payload_says_everything_a_worker_needs(project: Project) -> None:
     assert job.events.get().actor == "eve"
 
 
-def test_a_prefix_keeps_to_the_folder(project: Project) -> None:
-    scope = Scope.from_config(submitted(project, prefix=True).payload["scope"])
-    assert scope.admit("http://h.test/docs/a", 1) == "in"
-    assert scope.admit("http://h.test/blog/", 1) == "outside_prefix"
+ADDRESSES = ("http://h.test/docs/a", "http://h.test/blog/", "http://sub.h.test/", "http://other.test/")
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "admitted"),
+    [
+        ("http://h.test/docs/", {}, "in in other_host other_host"),
+        ("http://h.test/docs/", {"scope": "host"}, "in in other_host other_host"),
+        ("http://h.test/docs/", {"scope": "subdomains"}, "in in in other_host"),
+        ("http://h.test/docs/", {"allow_subdomains": True}, "in in in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "subdomains"}, "other_host other_host in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "domain"}, "in in in other_host"),
+        ("http://sub.h.test/docs/", {"scope": "domain", "allow_subdomains": True}, "in in in other_host"),
+        ("http://h.test/docs/", {"scope": "prefix"}, "in outside_prefix other_host other_host"),
+        ("http://h.test/", {"scope": "prefix", "path_prefix": "/blog/"}, "outside_prefix in other_host other_host"),
+        (
+            "http://h.test/docs/",
+            {"scope": "prefix", "allow_subdomains": False},
+            "in outside_prefix other_host other_host",
+        ),
+        ("http://h.test/docs/", {"allow_backward_links": False}, "in outside_prefix other_host other_host"),
+        (
+            "http://h.test/docs/",
+            {"scope": "prefix", "allow_backward_links": False},
+            "in outside_prefix other_host other_host",
+        ),
+        (
+            "http://h.test/docs/",
+            {"allow_subdomains": True, "allow_backward_links": False},
+            "in outside_prefix in other_host",
+        ),
+    ],
+)
+def test_each_scope_can_be_chosen(project: Project, url: str, options: dict[str, Any], admitted: str) -> None:
+    scope = Scope.from_config(submitted(project, url, **options).payload["scope"])
+    assert " ".join(scope.admit(address, 1) for address in ADDRESSES) == admitted
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scope": "galaxy"}, "The scope must be one of host, subdomains, domain, prefix, not “galaxy”."),
+        ({"scope": "host", "allow_subdomains": True}, "Scope “host” stays on the host of the start URL"),
+        ({"scope": "prefix", "allow_subdomains": True}, "Scope “prefix” stays on the host of the start URL"),
+        ({"scope": "subdomains", "allow_subdomains": False}, "Scope “subdomains” includes subdomains"),
+        ({"scope": "domain", "allow_subdomains": False}, "Scope “domain” includes subdomains"),
+        ({"scope": "prefix", "allow_backward_links": True}, "Scope “prefix” stays in one folder"),
+        ({"path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
+        ({"scope": "domain", "path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
+        ({"scope": "prefix", "path_prefix": "docs"}, "path_prefix must be a path that starts with “/”"),
+        ({"scope": "prefix", "path_prefix": "/a\nb"}, "path_prefix is not a usable path"),
+    ],
+)
+def test_a_scope_that_contradicts_itself_is_refused(project: Project, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadScope) as caught:
+        submitted(project, **options)
+    assert caught.value.detail.startswith(sentence)
+    assert not Job.objects.exists()
 
 
 def test_no_limit_is_none(project: Project) -> None:
@@ -65,16 +127,21 @@ def test_what_is_no_address_is_refused_with_what_to_do(project: Project, url: st
     "options",
     [
         {"limit": 0},
-        {"limit": 10**12},
-        {"max_depth": 101},
+        {"limit": MAX_PAGES + 1},
+        {"max_depth": MAX_DEPTH + 1},
         {"include_paths": ("regex:(",)},
-        {"source_group": "g" * 201},
+        {"source_group": "g" * (MAX_GROUP_CHARACTERS + 1)},
     ],
 )
 def test_impossible_options_are_refused(project: Project, options: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         submitted(project, **options)
     assert not Job.objects.exists()
+
+
+def test_what_is_just_within_the_limits_is_accepted(project: Project) -> None:
+    job = submitted(project, limit=MAX_PAGES, max_depth=MAX_DEPTH, source_group="g" * MAX_GROUP_CHARACTERS)
+    assert (job.page_limit, job.payload["scope"]["max_depth"]) == (MAX_PAGES, MAX_DEPTH)
 
 
 def test_the_name_of_a_group_is_storable(project: Project) -> None:

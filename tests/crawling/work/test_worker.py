@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from crawling.models import SourceContent
+from crawling.sources.hosts import HostMemory
 from crawling.work import worker
+from crawling.work.items import page_item
 from jobs.models import Lane, Project, WorkItem
+from jobs.registry import kinds
+from jobs.registry.kinds import Claim
 from jobs.worker import runner
 from tests.helpers.crawls import crawl, crawl_start, drive, html, items, lanes_of, result, sources
 from tests.helpers.web_server import Reply, Request, bomb, redirect, serve
@@ -175,6 +180,32 @@ def test_the_limit_is_exact_over_several_lanes(project: Project, in_thread: Any)
         pages = [path for path in server.paths if path != "/robots.txt"]
     assert (len(pages), job.result["counts"]["done"]) == (9, 9)
     assert job.result["counts"] == {"done": 9, "skipped": 16}
+
+
+# The memory of a worker
+
+
+def test_a_worker_remembers_only_so_many_urls(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond them the ledger's index alone finds duplicates; those it knows it goes on to correct."""
+    monkeypatch.setattr(worker, "MAX_SEEN_URLS", 3)
+    host_worker = worker.HostWorker("h.test", None, None, HostMemory(None, 0.0, None))
+    claim = Claim(1, uuid4(), "http://h.test/", uuid4(), 0, 0, 0, {})
+    for depth, paths in ((2, "ab"), (3, "abcdef"), (1, "ag")):
+        items_found = [page_item(f"http://h.test/{path}", depth=depth) for path in paths]
+        host_worker.settled([kinds.done(claim, new_items=items_found)])
+    seen = host_worker._seen[claim.job_id]
+    assert seen == {"http://h.test/a": 1, "http://h.test/b": 2, "http://h.test/c": 3}
+
+
+def test_a_crawl_larger_than_the_memory_fetches_each_page_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MAX_SEEN_URLS", 2)
+    paths = [f"/{number}" for number in range(6)]
+    with serve({"/": html("Start", *paths)} | {path: html(f"Page {path}", "/", *paths) for path in paths}) as server:
+        job = crawl(project, server.url("/"))
+        assert sorted(server.paths) == sorted(["/", "/robots.txt", *paths])
+    assert job.result["counts"] == {"done": 7}
 
 
 # Hostile pages

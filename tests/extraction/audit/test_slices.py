@@ -14,7 +14,7 @@ from dramatiq.middleware import Shutdown
 
 from extraction import actors
 from extraction.audit import chore, compare, slices, state
-from extraction.audit.chore import AuditChore
+from extraction.audit.chore import AUDIT_SLICE, AuditChore
 from extraction.audit.slices import slice_serve
 from extraction.audit.state import LastAudit, Progress, last_audit
 from extraction.models import AuditState, VectorChange
@@ -22,6 +22,7 @@ from extraction.vectors.drain import drain_vectors
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import Point, StoreUnavailable
 from jobs.errors import Unavailable
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.worker.host import WorkerHost
 from tests.helpers.knowledge import PATIENCE_SECONDS, Knowledge, Pause, TrippingStore
@@ -77,11 +78,11 @@ def strangers(store: TrippingStore, number: int) -> None:
 
 def test_the_first_is_due_a_minute_after_the_first_look(db: None, sent: list[str]) -> None:
     AuditState.objects.all().delete()
+    before = timezone.now()
     assert AuditChore().wake_if_due() == 0 and last_audit() is None
-    wait = row().due_at - timezone.now()
-    assert timedelta(seconds=50) < wait <= state.FIRST_AFTER
+    assert before <= row().due_at - state.FIRST_AFTER <= timezone.now()
     assert AuditChore().is_idle(), "no command waits for an audit"
-    assert "audit" in chores._works
+    assert "audit" in chores._chores
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_what_is_found_is_kept_and_not_repaired(knowledge: Knowledge, store: Tri
     last = last_audit()
     assert last is not None and last.is_complete
     assert replace(last, age_seconds=0.0, seconds=0.0) == LastAudit(0.0, 21, 28, 2, 9, 0, 0.0, "")
-    assert 0 <= last.age_seconds < PATIENCE_SECONDS and 0 < last.seconds < PATIENCE_SECONDS
+    assert last.age_seconds >= 0 and last.seconds > 0
     assert VectorChange.objects.count() == 0
     assert not state.wake_is_due(hours=1, again_seconds=0), "it is due again in an hour"
     assert compare.audit(fix=True).fixed == 11
@@ -173,11 +174,11 @@ def test_after_its_time_a_slice_wants_another(
     due()
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
     actors.audit_slice.fn()
-    assert (sent, last_audit()) == (["audit_slice"], None)
+    assert (sent, last_audit()) == ([AUDIT_SLICE], None)
     assert AuditChore().wake_if_due() == 0, "the slice has seen to that itself"
     monkeypatch.setattr(slices, "SLICE_SECONDS", 60.0)
     actors.audit_slice.fn()
-    assert (sent, found()) == (["audit_slice"], (0, 0, 0, 0))
+    assert (sent, found()) == ([AUDIT_SLICE], (0, 0, 0, 0))
 
 
 def test_a_shut_down_worker_ends_after_its_page(
@@ -272,7 +273,7 @@ def test_a_command_that_stops_half_way_says_so(
 
 def test_one_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thread: Callable[..., Side]) -> None:
     due()
-    with compare.auditing() as is_alone:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         assert is_alone
         assert in_thread(serve).result() is False
         assert last_audit() is None

@@ -16,9 +16,9 @@ from extraction.work import worker
 from extraction.work.kind import Extract
 from extraction.work.submission import extract_submit
 from jobs.ledger import settle
-from jobs.ledger.ledger import items_claim
+from jobs.ledger.claims import items_claim
+from jobs.ledger.moves import job_lock, job_start
 from jobs.models import Job, Project, WorkItem
-from jobs.postgres.transactions import job_lock, job_start
 from jobs.registry.kinds import JobRef
 from tests.helpers.crawls import drive, lanes_of
 from tests.helpers.extractions import SCHEMA, extract, fetching_job, found, page_store, product

@@ -11,6 +11,7 @@ from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.helpers.api_client import api, api_of, problem_of
+from tests.helpers.empty_owners import empty_owners
 
 __all__ = ["api", "api_of"]
 
@@ -20,7 +21,7 @@ ACTIONS = ("cancel", "cleanup", "delete", "retry", "pause", "resume")
 @pytest.fixture(autouse=True)
 def no_owners(monkeypatch):
     """Let jobs own nothing."""
-    monkeypatch.setattr(owners, "_owners", {})
+    monkeypatch.setattr(owners, "_owners", empty_owners())
 
 
 def ids(*jobs):
@@ -105,13 +106,14 @@ def test_a_dry_run_changes_nothing(api, make_job, action):
     assert body["dry_run"] is True
     assert body["counts"] == {"matched": 3, "changed": 0, "unchanged": 0, "refused": 1}
     assert [one["items"] for one in body["jobs"]] == [{"pending": 3}, {"pending": 2}, {}]
-    assert (body["items"], body["artifacts"], body["warnings"]) == ({"pending": 5}, {}, [])
+    made = dict.fromkeys(owners._owners, 0) if action in ("cleanup", "delete") else {}
+    assert (body["items"], body["artifacts"], body["warnings"]) == ({"pending": 5}, made, [])
     assert (list(Job.objects.values()), list(WorkItem.objects.values())) == before
     assert not JobEvent.objects.exists()
 
 
-class Owner:
-    name, rank = "sources", 20
+class Owner(owners.ArtifactOwner):
+    name, rank, artifacts = "sources", 20, ("sources",)
 
     def __init__(self, error=None):
         self.error = error
@@ -133,7 +135,7 @@ def test_a_dry_run_of_a_removal_counts_what_the_jobs_made(api, make_job, monkeyp
 
 
 def test_more_jobs_than_go_at_a_time_are_refused(api, make_job, monkeypatch):
-    monkeypatch.setattr(bulk, "MAX_JOBS", 2)
+    monkeypatch.setattr(bulk, "MAX_JOBS_PER_ACTION", 2)
     make_job(1), make_job(1)
     assert len(told(api.post("/jobs/bulk/pause", {"filter": {"status": "running"}}))) == 2
     Job.objects.update(status="running")

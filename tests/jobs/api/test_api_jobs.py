@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError, transaction
 
-from jobs.control import lifecycle
+from jobs.control.pause import job_resume
 from jobs.errors import Conflict
-from jobs.ledger import ledger
+from jobs.ledger.counts import items_count
 from jobs.models import Job, WorkItem
-from jobs.postgres.commit_check import committed
+from jobs.postgres.transactions import committed
 from jobs.states import FINISHED_JOB, ItemState, JobStatus, Reason
 from tests.helpers.api_client import api, problem_of
 from tests.helpers.factories import claimed
@@ -305,5 +305,5 @@ def test_resuming_while_the_broker_is_down_is_no_failure(api, make_job, monkeypa
     monkeypatch.setattr("jobs.messages.wake._send_slices", fail)
     assert api.post(f"/jobs/{job.pk}/resume").json()["changed"] is True
     assert Job.objects.get(pk=job.pk).status == "running"
-    assert lifecycle.job_resume(job_id=job.pk).changed is False
-    assert ledger.counts(job.pk).states == {"pending": 2}
+    assert job_resume(job_id=job.pk).changed is False
+    assert items_count(job.pk).states == {"pending": 2}

@@ -14,6 +14,7 @@ from jobs.models import Job, WorkItem
 from jobs.registry import owners
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus, Reason
 from tests.helpers.api_client import api, api_of, problem_of
+from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import claimed
 from tests.helpers.threads import until
 
@@ -28,7 +29,7 @@ WAITING = {"Prefer": "wait=30"}
 @pytest.fixture(autouse=True)
 def no_owners(monkeypatch):
     """Let jobs own nothing: what becomes of artifacts is told in tests/extraction."""
-    monkeypatch.setattr(owners, "_owners", {})
+    monkeypatch.setattr(owners, "_owners", empty_owners())
 
 
 def cleanup(api, job, body=None, headers=NOT_WAITING):
@@ -327,6 +328,6 @@ def test_cancel_waits_no_longer_than_preferred(api, make_job):
 def test_cancel_of_a_job_that_vanishes_meanwhile(api, make_job, monkeypatch):
     job = make_job(3)
     claimed(1)
-    monkeypatch.setattr("crawling.api.api_cancel.status_read", lambda job_id: None)
+    monkeypatch.setattr("jobs.api.cancel.job_status", lambda job_id: None)
     reply = api.send("POST", f"/jobs/{job.pk}/cancel", None, WAITING)
     assert (reply.status_code, reply.json()["status"]) == (202, "deleting")

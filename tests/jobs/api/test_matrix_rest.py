@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crawling.api import api_cancel
+from jobs.api import cancel as cancel_api
 from jobs.control import end, removal, removal_work
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
 from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import states
 from tests.helpers.state_matrix import (
     ACTIONS,
@@ -48,7 +49,7 @@ REMOVED = ("sources_deleted", "extractions_deleted", "embeddings_deleted", "dlq_
 @pytest.fixture(autouse=True)
 def no_owners(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let jobs own nothing: what becomes of artifacts is told in test_removal.py."""
-    monkeypatch.setattr(owners, "_owners", {})
+    monkeypatch.setattr(owners, "_owners", empty_owners())
 
 
 def ask(api: Api, job: Job, action: str, *, wait: int = 0) -> Any:
@@ -99,7 +100,7 @@ def check_removal(job: Job, body: dict[str, Any], action: str) -> None:
     """Compare the receipt with the one on the job's row."""
     row = Job.objects.get(pk=job.pk)
     is_repeat_of_all = action == "cleanup" and row.cleaned_at is not None
-    receipt = removal.empty_removal() | ({} if is_repeat_of_all else row.removal)
+    receipt = owners.nothing_removed() | ({} if is_repeat_of_all else row.removal)
     assert body["receipt"] == receipt
     assert {type(number) for kind in body["receipt"].values() for number in kind.values()} == {int}
     deleted = [receipt[kind]["deleted"] for kind in ("sources", "extractions", "vectors")]
@@ -136,7 +137,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> None:
         return looked
 
     monkeypatch.setattr(removal, "receipt_read", at_work(removal.receipt_read))
-    monkeypatch.setattr(api_cancel, "cancel_read", at_work(api_cancel.cancel_read))
+    monkeypatch.setattr(cancel_api, "cancel_read", at_work(cancel_api.cancel_read))
 
 
 TO_BE_WAITED_FOR = [cell for cell in CELLS if cell[1] in WAITING and not expected(*cell).is_refused]

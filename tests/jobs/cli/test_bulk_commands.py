@@ -28,7 +28,7 @@ MakeJob = Callable[..., Job]
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits does in this thread what workers would do."""
 
-    def at_work(finished: Callable[[], bool], *, poll_seconds: float) -> None:
+    def at_work(finished: Callable[[], bool]) -> None:
         for _ in range(10):
             if finished():
                 return
@@ -126,7 +126,7 @@ def test_what_names_no_jobs_is_said(make_job: MakeJob, arguments: list[Any], sen
 
 
 def test_too_many_at_once_are_refused_whole(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MAX_JOBS", 2)
+    monkeypatch.setattr(bulk, "MAX_JOBS_PER_ACTION", 2)
     jobs = [make_job(1) for _ in range(3)]
     code, told, err = run("cancel", "--status", "running")
     assert (code, told["code"]) == (2, "too_many_jobs")

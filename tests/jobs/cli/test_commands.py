@@ -183,7 +183,7 @@ def test_a_removal_that_cannot_be_finished_has_failed(
 ) -> None:
     job = crawled(project, "/a")
     vectors_caught_up()
-    monkeypatch.setattr(removal, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(removal, "GIVE_UP_SECONDS", 0.5)
     with unavailable(monkeypatch, "delete"):
         ran = run("cleanup", job.pk, "--json")
     assert (ran.code, ran.told["finished"]) == (1, False)

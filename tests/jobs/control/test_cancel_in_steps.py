@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from crawling.api import api_cancel
 from jobs import actors
-from jobs.control import end, lifecycle, removal, removal_work, retry
+from jobs.api import cancel as cancel_api
+from jobs.control import end, removal, removal_work, retry
+from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict
-from jobs.ledger import ledger, settle
+from jobs.ledger import settle
+from jobs.ledger.claims import items_release
+from jobs.ledger.counts import items_count
 from jobs.models import Job, JobEvent
 from jobs.registry import kinds
 from jobs.staff import job_actions
@@ -31,13 +34,13 @@ def steps_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_job: MakeJob, sent: Any) -> None:
     job = make_job(7)
     sent.messages.clear()
-    receipt = lifecycle.job_cancel(job_id=job.pk, actor="ada")
+    receipt = job_cancel(job_id=job.pk, actor="ada")
     assert (receipt.status, receipt.changed) == ("cancelling", True)
     assert (receipt.skipped, receipt.pending, receipt.in_flight) == (2, 5, 0)
     assert states(job) == {"skipped": 2, "pending": 5}
     assert sent.messages == [HEAL]
     assert claimed() == [], "a cancelled job is claimed from"
-    assert api_cancel.cancel_message(receipt) == (
+    assert cancel_api.cancel_message(receipt) == (
         "The job is being cancelled: 2 items were skipped, 0 in flight are being aborted, 5 more will be skipped."
     )
 
@@ -51,23 +54,23 @@ def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_jo
 
 def test_whoever_waits_for_the_end_is_told_of_all_that_was_skipped(make_job: MakeJob) -> None:
     job = make_job(7)
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     healing.heal()
-    read = api_cancel.cancel_read(receipt)
+    read = cancel_api.cancel_read(receipt)
     assert (read.status, read.skipped, read.pending) == ("cancelled", 7, 0)
-    assert api_cancel.cancel_message(read) == "The job is cancelled; 7 items were skipped."
+    assert cancel_api.cancel_message(read) == "The job is cancelled; 7 items were skipped."
 
 
 def test_a_cleanup_meanwhile_says_what_it_waits_for(make_job: MakeJob) -> None:
     job = make_job(7)
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     with pytest.raises(Conflict, match="with 0 items in flight and 5 more to be skipped; it can be cleaned up as soon"):
         removal.job_cleanup(job_id=job.pk)
 
 
 def test_the_admin_says_how_many_are_left(make_job: MakeJob) -> None:
     job = make_job(7)
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert job_actions._cancelled([receipt]) == (
         "1 job; 2 items skipped, 5 more being skipped, 0 in flight, 0 done before, 0 failed before."
     )
@@ -75,7 +78,7 @@ def test_the_admin_says_how_many_are_left(make_job: MakeJob) -> None:
 
 def test_each_step_is_committed_before_the_next(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job(7)
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     step, seen = end._cancelling_skip, []
 
     def counted_before(job_id: Any) -> int:
@@ -90,7 +93,7 @@ def test_each_step_is_committed_before_the_next(make_job: MakeJob, monkeypatch: 
 def test_a_step_takes_one_of_exactly_its_size_whole(make_job: MakeJob, sent: Any) -> None:
     job = make_job(2)
     sent.messages.clear()
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.skipped, receipt.pending) == ("cancelled", 2, 0)
     assert sent.messages == []
 
@@ -98,9 +101,9 @@ def test_a_step_takes_one_of_exactly_its_size_whole(make_job: MakeJob, sent: Any
 def test_the_workers_finish_in_between_and_what_they_give_back_is_skipped(make_job: MakeJob) -> None:
     job = make_job(7)
     kept, returned = claimed(2)
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 2
+    assert job_cancel(job_id=job.pk).in_flight == 2
     assert settle.outcomes_settle(job.pk, [kinds.done(kept)]).written == 1
-    ledger.items_release([returned])
+    items_release([returned])
     assert end.job_end_if_done(job.pk) is None, "ended with pending items"
     assert status_of(job) == "cancelling"
     healing.heal()
@@ -110,7 +113,7 @@ def test_the_workers_finish_in_between_and_what_they_give_back_is_skipped(make_j
 def test_the_last_worker_out_skips_a_step_as_well(make_job: MakeJob) -> None:
     job = make_job(5)
     (claim,) = claimed(1)
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     assert settle.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
     assert end.job_end_if_done(job.pk) == "cancelled"
     assert states(job) == {"done": 1, "skipped": 4}
@@ -120,7 +123,7 @@ def test_the_last_worker_out_skips_a_step_as_well(make_job: MakeJob) -> None:
 def test_a_job_that_no_worker_serves_is_ended_by_healing(make_job: MakeJob, sent: Any, status: JobStatus) -> None:
     job = make_job(7, status=status)
     sent.messages.clear()
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.skipped, receipt.pending) == ("cancelling", 2, 5)
     assert (claimed(), sent.messages) == ([], [HEAL])
     actors.heal.fn()
@@ -133,14 +136,14 @@ def test_a_force_revokes_every_lease_at_once_however_much_is_pending(make_job: M
     job = make_job(9)
     late = claimed(3)
     sent.messages.clear()
-    receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
+    receipt = job_cancel(job_id=job.pk, force=True)
     assert (receipt.status, receipt.skipped, receipt.in_flight, receipt.pending) == ("cancelling", 5, 0, 4)
     assert sent.messages == [HEAL]
     assert settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in late]).written == 0
 
-    again = lifecycle.job_cancel(job_id=job.pk, force=True)
+    again = job_cancel(job_id=job.pk, force=True)
     assert (again.status, again.skipped, again.pending) == ("cancelling", 2, 2)
-    assert lifecycle.job_cancel(job_id=job.pk, force=True).status == "cancelled"
+    assert job_cancel(job_id=job.pk, force=True).status == "cancelled"
     assert states(job) == {"skipped": 9}
 
 
@@ -149,7 +152,7 @@ def test_a_page_limit_skips_all_that_is_beyond_it(make_job: MakeJob) -> None:
     (claim,) = claimed(1)
     assert settle.outcomes_settle(job.pk, [kinds.done(claim)]).written == 1
     assert end.job_end_if_done(job.pk) == "completed"
-    assert ledger.counts(job.pk).reasons == {"limit": 7}
+    assert items_count(job.pk).reasons == {"limit": 7}
 
 
 def test_a_delete_with_cleanup_waits_for_the_last_step(make_job: MakeJob) -> None:
@@ -165,7 +168,7 @@ def test_a_delete_with_cleanup_waits_for_the_last_step(make_job: MakeJob) -> Non
 
 def test_a_retry_after_it_brings_all_of_them_back(make_job: MakeJob) -> None:
     job = make_job(7)
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     healing.heal()
     assert retry.job_retry(job_id=job.pk).requeued == 7
     assert (status_of(job), states(job)) == ("queued", {"pending": 7})

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.db import transaction
 
-from jobs.control import end, lifecycle
+from jobs.control import end
+from jobs.control.cancel import job_cancel
 from jobs.ledger import settle
 from jobs.models import Job, JobEvent
 from jobs.registry import kinds
@@ -33,7 +34,7 @@ def test_a_cancel_and_its_end_are_told_with_how_much_was_skipped(
 ) -> None:
     job = make_job(5)
     claims = claimed(2)
-    lifecycle.job_cancel(job_id=job.pk, actor="ada", reason="wrong site")
+    job_cancel(job_id=job.pk, actor="ada", reason="wrong site")
     skipped = [kinds.skipped(claims[0], Reason.CANCELLED), kinds.done(claims[1])]
     settle.outcomes_settle(job.pk, skipped)
     end.job_end_if_done(job.pk)
@@ -53,7 +54,7 @@ def test_a_cancel_and_its_end_are_told_with_how_much_was_skipped(
 def test_what_is_rolled_back_is_not_told(make_job: MakeJob, told: Callable[[Job], list[Any]]) -> None:
     job = make_job(2)
     with transaction.atomic():
-        lifecycle.job_cancel(job_id=job.pk)
+        job_cancel(job_id=job.pk)
         transaction.set_rollback(True)
     assert told(job) == []
 

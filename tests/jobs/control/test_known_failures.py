@@ -12,11 +12,12 @@ from extraction.models import VectorChange
 from extraction.vectors import outbox
 from extraction.vectors.drain import drain_vectors
 from jobs import actors
-from jobs.control import end, lifecycle, removal, removal_work, retry
+from jobs.control import end, removal, removal_work, retry
+from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict
 from jobs.ledger import settle
 from jobs.models import Job, JobEvent, Project
-from jobs.registry import kinds
+from jobs.registry import kinds, owners
 from jobs.states import JobStatus
 from jobs.worker import healing, runner
 from tests.helpers.factories import Probe, claimed, lane_id, leases_run_out, states, status_of
@@ -90,7 +91,7 @@ def test_each_has_its_tests(failure: str) -> None:
 def test_a_cancelled_queued_job_is_never_begun(make_job: MakeJob, probe: Probe, sent: Any) -> None:
     """The message that was sent when it was submitted is still on its way, and comes afterwards."""
     job = make_job(3, status=JobStatus.QUEUED)
-    receipt = lifecycle.job_cancel(job_id=job.pk, actor="ada")
+    receipt = job_cancel(job_id=job.pk, actor="ada")
     assert (receipt.status, receipt.changed, receipt.skipped, receipt.in_flight) == ("cancelled", True, 3, 0)
     assert runner.slice_run(lane_id=lane_id()) == 0
     healing.heal()
@@ -104,18 +105,18 @@ def test_a_cancelled_queued_job_is_never_begun(make_job: MakeJob, probe: Probe, 
 def test_a_second_cancel_changes_no_number_and_ends_what_a_dead_worker_left(make_job: MakeJob, sent: Any) -> None:
     job = make_job(5)
     claimed(2)
-    first = lifecycle.job_cancel(job_id=job.pk)
-    second = lifecycle.job_cancel(job_id=job.pk)
+    first = job_cancel(job_id=job.pk)
+    second = job_cancel(job_id=job.pk)
     assert (first.changed, first.skipped, first.in_flight) == (True, 3, 2)
     assert (second.changed, second.skipped, second.in_flight, second.status) == (False, 0, 2, "cancelling")
     assert JobEvent.objects.filter(job=job, action="cancel").count() == 1
     leases_run_out(job)  # whoever had them is dead
     sent.messages.clear()
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     assert sent.messages == [("heal", (), None)]
     actors.heal.fn()
     assert (status_of(job), states(job)) == ("cancelled", {"skipped": 5})
-    last = lifecycle.job_cancel(job_id=job.pk)
+    last = job_cancel(job_id=job.pk)
     assert (last.changed, last.status, last.skipped) == (False, "cancelled", 0)
 
 
@@ -134,7 +135,7 @@ def test_a_running_job_is_deleted_only_once_its_work_has_ended(make_job: MakeJob
     assert removal_work.removal_finish(job.pk)
     assert is_gone(job)
     deleted = JobEvent.objects.get(job_id=job.pk, action="deleted")
-    assert set(deleted.counts) == set(removal.KINDS)
+    assert set(deleted.counts) == set(owners.artifact_names())
 
 
 class Killed(BaseException):
@@ -178,7 +179,7 @@ def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
         vectors_caught_up()
         assert (points(job), len(all_ids(store))) == (rows, rows)
         return
-    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     with pytest.raises(removal_work.StillThere):  # applied once more only when no late write can come any more
         removal_work.removal_finish(job.pk)
     time_passes()
@@ -236,7 +237,7 @@ def test_cancelling_100_000_pending_items_answers_within_a_second(make_job: Make
                 [job.pk],
             )
         began = time.perf_counter()
-        receipt = lifecycle.job_cancel(job_id=job.pk)
+        receipt = job_cancel(job_id=job.pk)
         figures.append(time.perf_counter() - began)
         assert (receipt.status, receipt.skipped + receipt.pending) == (JobStatus.CANCELLING, 100_000)
         assert states(job) == {"skipped": receipt.skipped, "pending": receipt.pending}

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import lane_pause, lane_resume
 from jobs.errors import NotFound
-from jobs.ledger import lane_pausing
 from jobs.messages import wake
 from jobs.models import Job, Lane
 from jobs.queries import gauges
@@ -34,7 +34,7 @@ def test_what_is_in_flight_is_given_back_and_done_after_the_resume(
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(16)
     asked = time.monotonic()
-    assert lane_pausing.lane_pause(lane_id=lane_id(), actor="ada", reason="they complained").changed
+    assert lane_pause(lane_id=lane_id(), actor="ada", reason="they complained").changed
     assert side.result() == 0
     assert time.monotonic() - asked < 2.0
     assert (status_of(job), states(job), lane_is_free()) == ("running", {"pending": 20}, True)
@@ -42,14 +42,14 @@ def test_what_is_in_flight_is_given_back_and_done_after_the_resume(
 
     probe.do = held_at(gate, but=lambda claim: True)
     sent.messages.clear()
-    assert lane_pausing.lane_resume(lane_id=lane_id(), actor="ada").changed
+    assert lane_resume(lane_id=lane_id(), actor="ada").changed
     assert sent.messages == [("run_slice", (lane_id(),), None)]
     assert runner.slice_run(lane_id=lane_id()) == 20
     assert status_of(job) == "completed"
 
 
 def test_nobody_serves_or_wakes_a_paused_lane(make_job: MakeJob, probe: Probe, sent: Any) -> None:
-    lane_pausing.lane_pause(lane_id=_lane_of(make_job(3)))
+    lane_pause(lane_id=_lane_of(make_job(3)))
     sent.messages.clear()
     assert runner.slice_run(lane_id=lane_id()) == 0
     assert wake.lanes_wake([lane_id()]) == 0
@@ -59,30 +59,30 @@ def test_nobody_serves_or_wakes_a_paused_lane(make_job: MakeJob, probe: Probe, s
 
 def test_a_job_that_waits_for_a_paused_lane_is_cancelled_as_any_other(make_job: MakeJob) -> None:
     job = make_job(3)
-    lane_pausing.lane_pause(lane_id=lane_id())
-    assert lifecycle.job_cancel(job_id=job.pk).status == "cancelled"
+    lane_pause(lane_id=lane_id())
+    assert job_cancel(job_id=job.pk).status == "cancelled"
 
 
 def test_the_other_lanes_of_a_job_go_on(make_job: MakeJob, probe: Probe) -> None:
     make_job(3)
     make_job(2, lane="probe:2")
-    lane_pausing.lane_pause(lane_id=lane_id())
+    lane_pause(lane_id=lane_id())
     assert runner.slice_run(lane_id=lane_id("probe:2")) == 2
 
 
 def test_repeating_changes_nothing_and_keeps_who_was_first(make_job: MakeJob) -> None:
     make_job(1)
-    assert not lane_pausing.lane_resume(lane_id=lane_id()).changed
-    assert lane_pausing.lane_pause(lane_id=lane_id(), actor="ada", reason="r" * 600).changed
-    assert not lane_pausing.lane_pause(lane_id=lane_id(), actor="bob", reason="me too").changed
+    assert not lane_resume(lane_id=lane_id()).changed
+    assert lane_pause(lane_id=lane_id(), actor="ada", reason="r" * 600).changed
+    assert not lane_pause(lane_id=lane_id(), actor="bob", reason="me too").changed
     lane = Lane.objects.get()
     assert (lane.paused_by, lane.paused_reason) == ("ada", "r" * 500)
-    lane_pausing.lane_resume(lane_id=lane_id())
+    lane_resume(lane_id=lane_id())
     lane.refresh_from_db()
     assert (lane.paused_at, lane.paused_by, lane.paused_reason) == (None, "", "")
 
 
-@pytest.mark.parametrize("service", [lane_pausing.lane_pause, lane_pausing.lane_resume])
+@pytest.mark.parametrize("service", [lane_pause, lane_resume])
 def test_a_lane_that_is_not_there_is_not_found(db: None, service: Callable[..., Any]) -> None:
     with pytest.raises(NotFound, match="There is no lane 7; list the lanes"):
         service(lane_id=7)
@@ -122,7 +122,7 @@ def test_staff_pause_and_resume_with_a_preview_and_a_reason(make_job: MakeJob) -
 def test_several_lanes_are_summed_and_those_that_stand_so_are_told_apart(make_job: MakeJob) -> None:
     make_job(2)
     make_job(3, lane="probe:2")
-    lane_pausing.lane_pause(lane_id=lane_id())
+    lane_pause(lane_id=lane_id())
     client = staff("view_lane", "change_lane")
     answer = client.post(ACT, {"do": "pause", "id": [lane_id(), lane_id("probe:2")]})
     assert answer.context_data["preview"].totals == ["", 5, 0]

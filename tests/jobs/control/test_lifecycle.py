@@ -7,9 +7,12 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause, job_resume
+from jobs.control.submit import job_submit
 from jobs.errors import Conflict, Invalid, NotFound
-from jobs.ledger import ledger, settle
+from jobs.ledger import settle
+from jobs.ledger.counts import items_count
 from jobs.models import Job, JobEvent, Lane, Project
 from jobs.registry import kinds
 from jobs.states import JobStatus
@@ -20,7 +23,7 @@ MakeJob = Callable[..., Job]
 
 
 def submit(project: Project, *keys: str, **fields: Any) -> Job:
-    job_id = lifecycle.job_submit(kind="probe", project_id=project.pk, payload={"keys": list(keys)}, **fields)
+    job_id = job_submit(kind="probe", project_id=project.pk, payload={"keys": list(keys)}, **fields)
     return Job.objects.get(pk=job_id)
 
 
@@ -54,9 +57,9 @@ def test_a_job_with_nothing_to_do_is_refused(project: Project, probe: Probe) -> 
 
 def test_unknown_kinds_and_projects_are_refused_with_what_to_do(project: Project, probe: Probe) -> None:
     with pytest.raises(Invalid, match=r"no job kind 'dig'.*probe"):
-        lifecycle.job_submit(kind="dig", project_id=project.pk, payload={})
+        job_submit(kind="dig", project_id=project.pk, payload={})
     with pytest.raises(NotFound, match="List the projects"):
-        lifecycle.job_submit(kind="probe", project_id=uuid4(), payload={})
+        job_submit(kind="probe", project_id=uuid4(), payload={})
     Project.objects.update(is_active=False)
     with pytest.raises(NotFound, match="was deleted"):
         submit(project, "a")
@@ -96,10 +99,10 @@ def test_cancel_replies(make_job: MakeJob, status: str, in_flight: int, reply: s
     job = job_at(make_job, status, in_flight)
     if reply == "already_finished":
         with pytest.raises(Conflict, match="Clean it up or delete it") as refusal:
-            lifecycle.job_cancel(job_id=job.pk)
+            job_cancel(job_id=job.pk)
         assert (refusal.value.code, refusal.value.context["status"]) == (reply, status)
         return
-    receipt = lifecycle.job_cancel(job_id=job.pk, actor="ada", reason="wrong site")
+    receipt = job_cancel(job_id=job.pk, actor="ada", reason="wrong site")
     assert (receipt.status, receipt.changed, receipt.in_flight) == (reply, changed, in_flight)
     assert receipt.skipped == (3 - in_flight if changed else 0)
     job.refresh_from_db()
@@ -118,7 +121,7 @@ def test_cancel_replies(make_job: MakeJob, status: str, in_flight: int, reply: s
 @pytest.mark.parametrize(("status", "in_flight"), [(row[0], row[1]) for row in CANCEL_REPLIES[:6]])
 def test_force_cancels_now(make_job: MakeJob, status: str, in_flight: int) -> None:
     job = job_at(make_job, status, in_flight)
-    receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
+    receipt = job_cancel(job_id=job.pk, force=True)
     assert (receipt.status, receipt.changed, receipt.skipped, receipt.in_flight) == ("cancelled", True, 3, 0)
     job.refresh_from_db()
     assert (job.status, job.result["counts"]) == ("cancelled", {"skipped": 3})
@@ -127,7 +130,7 @@ def test_force_cancels_now(make_job: MakeJob, status: str, in_flight: int) -> No
 def test_what_was_finished_before_a_cancel_is_kept(make_job: MakeJob, probe: Probe) -> None:
     job = make_job(4)
     settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(2)])
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.done, receipt.skipped) == (JobStatus.CANCELLED, 2, 2)
     job.refresh_from_db()
     assert job.result["counts"] == {"done": 2, "skipped": 2}
@@ -141,13 +144,13 @@ PAUSE_REPLIES = {"queued": True, "running": True, "paused": False}
 def test_pause_replies(make_job: MakeJob, status: JobStatus) -> None:
     job = make_job(1, status=status)
     if status in PAUSE_REPLIES:
-        receipt = lifecycle.job_pause(job_id=job.pk)
+        receipt = job_pause(job_id=job.pk)
         assert (receipt.status, receipt.changed) == ("paused", PAUSE_REPLIES[status])
         job.refresh_from_db()
         assert job.status == "paused"
     else:
         with pytest.raises(Conflict, match=f"this one is {status}") as refusal:
-            lifecycle.job_pause(job_id=job.pk)
+            job_pause(job_id=job.pk)
         assert refusal.value.code == "not_pausable"
 
 
@@ -155,34 +158,34 @@ def test_pause_replies(make_job: MakeJob, status: JobStatus) -> None:
 def test_resume_replies(make_job: MakeJob, status: JobStatus) -> None:
     job = make_job(1, status=status)
     if status in ("queued", "running", "paused"):
-        receipt = lifecycle.job_resume(job_id=job.pk)
+        receipt = job_resume(job_id=job.pk)
         expected = "running" if status == "paused" else status
         assert (receipt.status, receipt.changed) == (expected, status == "paused")
     else:
         with pytest.raises(Conflict, match=f"this one is {status}") as refusal:
-            lifecycle.job_resume(job_id=job.pk)
+            job_resume(job_id=job.pk)
         assert refusal.value.code == "not_resumable"
 
 
 def test_a_job_paused_before_it_began_is_queued_again(make_job: MakeJob) -> None:
     job = make_job(1, status=JobStatus.QUEUED)
-    lifecycle.job_pause(job_id=job.pk)
-    assert lifecycle.job_resume(job_id=job.pk).status is JobStatus.QUEUED
+    job_pause(job_id=job.pk)
+    assert job_resume(job_id=job.pk).status is JobStatus.QUEUED
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_resumed_job_wakes_its_lanes(make_job: MakeJob, sent: Any) -> None:
     job = make_job(1)
-    lifecycle.job_pause(job_id=job.pk)
+    job_pause(job_id=job.pk)
     Lane.objects.update(woken_at=None)
     sent.messages.clear()
     assert claimed() == []
-    lifecycle.job_resume(job_id=job.pk)
+    job_resume(job_id=job.pk)
     assert sent.messages == [("run_slice", (lane_id(),), None)]
     assert len(claimed()) == 1
 
 
-@pytest.mark.parametrize("action", [lifecycle.job_cancel, lifecycle.job_pause, lifecycle.job_resume])
+@pytest.mark.parametrize("action", [job_cancel, job_pause, job_resume])
 def test_an_unknown_job_is_not_found(db: None, action: Callable[..., Any]) -> None:
     with pytest.raises(NotFound, match="list the jobs to find the right id"):
         action(job_id=uuid4())
@@ -193,7 +196,7 @@ def test_a_paused_job_with_its_last_item_settled_completes(make_job: MakeJob) ->
 
     job = make_job(1)
     claims = claimed()
-    lifecycle.job_pause(job_id=job.pk)
+    job_pause(job_id=job.pk)
     settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claims])
     assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
-    assert ledger.counts(job.pk).states == {"done": 1}
+    assert items_count(job.pk).states == {"done": 1}

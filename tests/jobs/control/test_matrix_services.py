@@ -11,6 +11,7 @@ from jobs.control import removal
 from jobs.control.removal import RemovalReceipt
 from jobs.errors import Conflict
 from jobs.models import Job, JobEvent, WorkItem
+from jobs.registry import owners
 from jobs.states import JobStatus
 from tests.helpers.factories import states
 from tests.helpers.state_matrix import (
@@ -73,7 +74,7 @@ def check_receipt(job: Job, situation: str, action: str, receipt: Any) -> None:
     if isinstance(receipt, RemovalReceipt):
         is_over = cell == "zeros"
         assert (receipt.changed, receipt.finished, receipt.job_deleted) == (told.changed, is_over, False)
-        assert not is_over or receipt.removal == removal.empty_removal()
+        assert not is_over or receipt.removal == owners.nothing_removed()
         wants_deletion = action != "cleanup" or situation == "deleting"
         assert (job.delete_requested_at is not None) == wants_deletion
         wants_cleanup = action != "delete" or "clean" in situation

@@ -5,10 +5,16 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 
-from jobs.control import end, lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control import end
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause
+from jobs.control.submit import job_submit
+from jobs.errors import Conflict
+from jobs.ledger import settle
+from jobs.ledger.claims import items_release
+from jobs.ledger.items import items_add
+from jobs.ledger.moves import job_lock, job_start
 from jobs.models import Job, JobEvent, Project, WorkItem
-from jobs.postgres import transactions
 from jobs.registry import kinds
 from jobs.registry.kinds import JobRef, NewItem
 from jobs.states import JobStatus
@@ -30,10 +36,10 @@ def test_no_url_slips_in_behind_a_cancel(make_job: MakeJob, in_thread: InThread)
 
     def grow() -> int:
         with transaction.atomic():
-            return ledger.items_add(job.pk, [NewItem("late", LANE)])
+            return items_add(job.pk, [NewItem("late", LANE)])
 
     with transaction.atomic():
-        lifecycle.job_cancel(job_id=job.pk)
+        job_cancel(job_id=job.pk)
         adding = in_thread(grow)
         adding.wait_blocked()
     assert adding.result() == 0
@@ -43,8 +49,8 @@ def test_no_url_slips_in_behind_a_cancel(make_job: MakeJob, in_thread: InThread)
 def test_a_url_added_first_is_skipped_by_the_cancel(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(1)
     with transaction.atomic():
-        assert ledger.items_add(job.pk, [NewItem("early", LANE)]) == 1
-        cancel = in_thread(lifecycle.job_cancel, job_id=job.pk)
+        assert items_add(job.pk, [NewItem("early", LANE)]) == 1
+        cancel = in_thread(job_cancel, job_id=job.pk)
         cancel.wait_blocked()
     assert cancel.result().skipped == 2
     assert states(job) == {"skipped": 2}
@@ -52,7 +58,7 @@ def test_a_url_added_first_is_skipped_by_the_cancel(make_job: MakeJob, in_thread
 
 def chain(ref: JobRef) -> dict[str, str]:
     """Submit a child, as a crawl does that extracts."""
-    child = lifecycle.job_submit(kind="probe", project_id=ref.project_id, payload={"keys": ["child"]}, parent_id=ref.id)
+    child = job_submit(kind="probe", project_id=ref.project_id, payload={"keys": ["child"]}, parent_id=ref.id)
     return {"child": str(child)}
 
 
@@ -62,9 +68,9 @@ def test_completion_first_then_cancel(make_job: MakeJob, probe: Probe, in_thread
     settle_done(job, claimed())
     with transaction.atomic():
         assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
-        cancel = in_thread(lifecycle.job_cancel, job_id=job.pk)
+        cancel = in_thread(job_cancel, job_id=job.pk)
         cancel.wait_blocked()
-    with pytest.raises(lifecycle.Conflict, match="already finished as completed") as refusal:
+    with pytest.raises(Conflict, match="already finished as completed") as refusal:
         cancel.result()
     assert (refusal.value.code, refusal.value.context) == ("already_finished", {"status": "completed"})
     job.refresh_from_db()
@@ -78,7 +84,7 @@ def test_cancel_first_then_completion(make_job: MakeJob, probe: Probe, in_thread
     probe.on_complete = chain
     settle_done(job, claimed())
     with transaction.atomic():
-        receipt = lifecycle.job_cancel(job_id=job.pk)
+        receipt = job_cancel(job_id=job.pk)
         ending = in_thread(end.job_end_if_done, job.pk)
         ending.wait_blocked()
     assert (receipt.status, receipt.changed, receipt.done) == (JobStatus.CANCELLED, True, 1)
@@ -91,7 +97,7 @@ def test_a_cancel_with_work_in_flight_spawns_nothing_either(make_job: MakeJob, p
     job = make_job(2)
     probe.on_complete = chain
     claims = claimed()
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 2
+    assert job_cancel(job_id=job.pk).in_flight == 2
     settle_done(job, claims)
     assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert job.children.count() == 0
@@ -172,8 +178,8 @@ def test_a_release_between_two_statements_of_a_cancel_is_skipped_by_the_end(
     """The item was not pending when the cancel skipped, and is not claimed when it counts."""
     job = make_job(2)
     claims = claimed(1)
-    with right_after("UPDATE jobs_workitem", lambda: in_thread(ledger.items_release, claims).result()):
-        receipt = lifecycle.job_cancel(job_id=job.pk)
+    with right_after("UPDATE jobs_workitem", lambda: in_thread(items_release, claims).result()):
+        receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.skipped, receipt.in_flight) == (JobStatus.CANCELLING, 1, 0)
     assert states(job) == {"pending": 1, "skipped": 1}
     assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
@@ -185,8 +191,8 @@ def test_a_release_between_two_statements_of_a_cancelled_end_leaves_nothing_open
 ) -> None:
     job = make_job(1)
     claims = claimed()
-    lifecycle.job_cancel(job_id=job.pk)
-    with right_after("UPDATE jobs_workitem", lambda: in_thread(ledger.items_release, claims).result()):
+    job_cancel(job_id=job.pk)
+    with right_after("UPDATE jobs_workitem", lambda: in_thread(items_release, claims).result()):
         assert end.job_end_if_done(job.pk) is None
     assert end.job_end_if_done(job.pk) is JobStatus.CANCELLED
     assert states(job) == {"skipped": 1}
@@ -196,8 +202,8 @@ def test_a_release_in_the_midst_of_a_force_is_skipped_all_the_same(make_job: Mak
     job = make_job(2)
     claims = claimed(1)
     with transaction.atomic():
-        ledger.items_release(claims)
-        force = in_thread(lifecycle.job_cancel, job_id=job.pk, force=True)
+        items_release(claims)
+        force = in_thread(job_cancel, job_id=job.pk, force=True)
         force.wait_blocked()
     receipt = force.result()
     assert (receipt.status, receipt.skipped) == (JobStatus.CANCELLED, 2)
@@ -210,12 +216,12 @@ def test_a_release_between_two_statements_of_a_force_changes_nothing(make_job: M
     released: list[int] = []
 
     def release() -> None:
-        side = in_thread(ledger.items_release, claims)
+        side = in_thread(items_release, claims)
         until(lambda: side.is_over or blockers(side.pid), "the release waits or is over")
         released.append(1 if side.is_over and side.result() else 0)
 
     with right_after("UPDATE jobs_workitem", release):
-        receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
+        receipt = job_cancel(job_id=job.pk, force=True)
     assert (receipt.status, receipt.skipped, released) == (JobStatus.CANCELLED, 2, [0])
     assert states(job) == {"skipped": 2}
 
@@ -239,10 +245,10 @@ def test_a_job_being_planned_never_looks_finished(project: Project, probe: Probe
         healer = in_thread(healing.heal)
         seen.append(healer.result())
         with transaction.atomic():
-            ledger.items_add(ref.id, [NewItem("first", LANE)])
+            items_add(ref.id, [NewItem("first", LANE)])
 
     probe.on_populate = plan
-    job_id = lifecycle.job_submit(kind="probe", project_id=project.pk, payload={})
+    job_id = job_submit(kind="probe", project_id=project.pk, payload={})
     assert [(receipt.ran, receipt.ended) for receipt in seen] == [(True, 0)]
     job = Job.objects.get(pk=job_id)
     assert (job.status, states(job)) == ("queued", {"pending": 1})
@@ -254,7 +260,7 @@ def test_settle_against_deleting(make_job: MakeJob, probe: Probe, in_thread: InT
     claims = claimed()
     probe.on_settle = lambda ref, outcomes: [Project.objects.create(name="orphan") and o for o in outcomes]
     with transaction.atomic():
-        assert transactions.job_lock(job.pk) is not None
+        assert job_lock(job.pk) is not None
         Job.objects.filter(pk=job.pk).update(status="deleting")
         late = in_thread(settle_done, job, claims, new_items=[NewItem("late", LANE)])
         late.wait_blocked()
@@ -269,7 +275,7 @@ def test_deleting_waits_for_a_settle(make_job: MakeJob, in_thread: InThread) -> 
 
     def delete() -> str:
         with transaction.atomic():
-            locked = transactions.job_lock(job.pk)
+            locked = job_lock(job.pk)
             assert locked is not None
             return str(item(job).state)
 
@@ -292,8 +298,8 @@ def test_a_settle_of_a_job_that_is_gone_writes_nothing(make_job: MakeJob) -> Non
 def test_pause_against_start(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(1, status=JobStatus.QUEUED)
     with transaction.atomic():
-        lifecycle.job_pause(job_id=job.pk)
-        start = in_thread(transactions.job_start, [job.pk])
+        job_pause(job_id=job.pk)
+        start = in_thread(job_start, [job.pk])
         start.wait_blocked()
     assert start.result() == 0
     job.refresh_from_db()

@@ -1,6 +1,7 @@
 """Cleanup and delete with real rows and the real vector store: what goes, what stays, and that it is proven."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from extraction.models import Extraction, Passage, VectorChange
 from extraction.search.hybrid import search
 from jobs.control import end, removal, removal_work
 from jobs.errors import Conflict, NotFound
+from jobs.ledger.claims import items_release
+from jobs.ledger.items import items_add
 from jobs.models import Job, JobEvent, Project, WorkItem, new_id
-from jobs.registry import chores
+from jobs.queries.waiting import seen_when_over
+from jobs.registry import chores, owners
 from jobs.states import JobStatus
 from jobs.worker import healing
 from tests.helpers.factories import status_of
@@ -68,7 +72,7 @@ def test_repeating_a_cleanup_gives_zeros_and_keeps_the_history(project: Project)
     job = crawled(project, "/a")
     first = cleaned_up(job)
     again = removal.job_cleanup(job_id=job.pk)
-    assert (again.changed, again.finished, again.removal) == (False, True, removal.empty_removal())
+    assert (again.changed, again.finished, again.removal) == (False, True, owners.nothing_removed())
     assert removal_work.removal_finish(job.pk)
     assert receipt(job) == first
     assert JobEvent.objects.filter(job=job, action="cleaned").count() == 1
@@ -213,13 +217,12 @@ def test_an_active_job_is_cancelled_first_and_the_rest_happens_by_itself(project
 def crawled_further(job: Job) -> Callable[[], None]:
     """Claim one more page of the job; return what releases the claim."""
     from crawling.work.items import page_item
-    from jobs.ledger import ledger
     from jobs.postgres.transactions import retried
 
-    retried(lambda: ledger.items_add(job.pk, [page_item("http://h.test/more", depth=1)]))
+    retried(lambda: items_add(job.pk, [page_item("http://h.test/more", depth=1)]))
     claims = claims_of(job)
     assert len(claims) == 1
-    return lambda: ledger.items_release(claims) and None
+    return lambda: items_release(claims) and None
 
 
 def test_healing_sends_lost_finishers_again(project: Project, sent: Any) -> None:
@@ -303,8 +306,8 @@ def test_cleanup_with_delete_wants_a_finished_job(project: Project) -> None:
 def test_waiting_for_a_removal_ends_with_it_or_with_the_time(project: Project) -> None:
     job = crawled(project, "/a")
     asked = removal.job_cleanup(job_id=job.pk)
-    waited = removal.receipt_await(asked, seconds=0.01)
-    assert (waited.finished, waited.changed, waited.removal) == (False, True, removal.empty_removal())
+    waited = seen_when_over(asked, removal.receipt_read, attrgetter("finished"), seconds=0.01)
+    assert (waited.finished, waited.changed, waited.removal) == (False, True, owners.nothing_removed())
     removal_work.removal_finish(job.pk)
-    done = removal.receipt_await(asked, seconds=20)
+    done = seen_when_over(asked, removal.receipt_read, attrgetter("finished"), seconds=20)
     assert (done.finished, done.job_deleted, done.deleted("sources")) == (True, False, 1)

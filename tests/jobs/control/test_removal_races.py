@@ -19,9 +19,10 @@ from extraction.vectors.stores.base import StoreUnavailable
 from jobs.control import end, removal, removal_work
 from jobs.control.removal_work import StillThere
 from jobs.errors import Unavailable
-from jobs.ledger import ledger, settle
+from jobs.ledger import settle
+from jobs.ledger.items import items_add
 from jobs.models import Job, JobEvent, Project, WorkItem
-from jobs.postgres import transactions
+from jobs.postgres.transactions import retried
 from jobs.states import JobStatus
 from jobs.worker import healing
 from tests.helpers.factories import status_fields
@@ -93,7 +94,7 @@ def test_what_breaks_anywhere_is_finished_by_repeating(
     expected = points()
     removal.job_delete(job_id=job.pk, cleanup=True)
     owner, name, how = BREAKS[where]
-    monkeypatch.setattr(removal_work, "CHUNK", 2)
+    monkeypatch.setattr(removal_work, "ARTIFACTS_PER_STEP", 2)
     error = Killed() if kill else RuntimeError("the disk is full")
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, tripped(getattr(owner, name), error, **how))
@@ -170,7 +171,7 @@ def test_points_that_others_made_of_the_pages_are_waited_for(project: Project, m
     Extraction.objects.update(data={"name": "changed"})
     dead = outbox.changes_claim(VectorChange.UPSERT, limit=10)  # a drainer that holds its change and never ends
     assert dead is not None
-    monkeypatch.setattr(removal_work, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     removal.job_cleanup(job_id=job.pk)
     with pytest.raises(StillThere, match="vectors still holds 1"):
         removal_work.removal_finish(job.pk)
@@ -203,7 +204,7 @@ def fetching(project: Project, path: str, text: str = "") -> tuple[Job, list[Any
     """Return a running crawl and the outcome of its one page, not settled yet."""
     job = Job.objects.create(project=project, kind="crawl", payload={"source_group": "g"})
     Job.objects.filter(pk=job.pk).update(**status_fields(JobStatus.RUNNING))
-    transactions.retried(lambda: ledger.items_add(job.pk, [page_item(HOST + path, depth=0)]))
+    retried(lambda: items_add(job.pk, [page_item(HOST + path, depth=0)]))
     return job, [page(claim, text=text) for claim in claims_of(job)]
 
 
@@ -274,7 +275,7 @@ def test_an_extraction_of_a_page_that_goes_meanwhile_is_skipped(project: Project
     from jobs.registry import kinds
 
     source = Source.objects.get()
-    transactions.retried(lambda: ledger.items_add(job.pk, [source_item(source.pk)]))
+    retried(lambda: items_add(job.pk, [source_item(source.pk)]))
     write = ExtractionWrite(source.pk, source.content_hash, made.payload["schema_version_id"], 1, ("p",), True, ())
     outcomes = [kinds.done(claim, write=write) for claim in claims_of(job)]
     removal.job_cleanup(job_id=crawl.pk)

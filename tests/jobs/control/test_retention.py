@@ -66,7 +66,7 @@ def test_a_round_is_bounded_and_takes_the_oldest_first(
     old: Callable[..., Job], thirty_days: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     young, oldest, older = old(days=40), old(days=60), old(days=50)
-    monkeypatch.setattr(retention, "MAX_JOBS", 2)
+    monkeypatch.setattr(retention, "MAX_RETIRED_PER_ROUND", 2)
     assert (retention.jobs_retire(), asked()) == (2, {oldest, older})
     assert (retention.jobs_retire(), asked()) == (1, {oldest, older, young})
     assert retention.jobs_retire() == 0

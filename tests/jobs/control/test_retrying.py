@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.control import lifecycle, removal, retry
+from jobs.control import removal, retry
+from jobs.control.cancel import job_cancel
 from jobs.errors import Conflict, Invalid, NotFound
 from jobs.ledger import settle
 from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
@@ -58,7 +59,7 @@ def test_the_items_are_as_new(make_job: MakeJob) -> None:
 
 def test_the_job_is_as_new_and_its_history_goes_on(make_job: MakeJob) -> None:
     job = make_job(2)
-    lifecycle.job_cancel(job_id=job.pk, actor="ada", reason="too early")
+    job_cancel(job_id=job.pk, actor="ada", reason="too early")
     Job.objects.filter(pk=job.pk).update(error="gone wrong")
     retry.job_retry(job_id=job.pk, actor="bob", reason="now it is time")
     job.refresh_from_db()
@@ -123,7 +124,7 @@ def test_a_job_that_was_cleaned_up_is_not_retried(make_job: MakeJob) -> None:
 def test_a_retried_job_is_woken_and_runs_to_its_end(make_job: MakeJob, probe: Probe, sent: Any) -> None:
     job = make_job(3)
     settle.outcomes_settle(job.pk, [kinds.done(claim) for claim in claimed(1)])
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     Lane.objects.update(woken_at=None)
     sent.messages.clear()
     assert retry.job_retry(job_id=job.pk).requeued == 2

@@ -10,11 +10,15 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.control import lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control.cancel import job_cancel
+from jobs.ledger import claims as claiming
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim, items_extend, items_release
+from jobs.ledger.counts import items_count, pages_taken
+from jobs.ledger.items import ITEMS_PER_INSERT, items_add
 from jobs.models import KEY_MAX_CHARACTERS, Job, Lane, WorkItem
 from jobs.registry import kinds
-from jobs.registry.kinds import NewItem
+from jobs.registry.kinds import JobKey, NewItem
 from jobs.states import JobStatus, Reason
 from tests.helpers.factories import claimed, item, lane_id, states
 
@@ -24,7 +28,7 @@ MakeJob = Callable[..., Job]
 
 def add(job: Job, *items: NewItem) -> int:
     with transaction.atomic():
-        return ledger.items_add(job.pk, items)
+        return items_add(job.pk, items)
 
 
 def test_adding_tells_how_many_were_new(make_job: MakeJob) -> None:
@@ -38,7 +42,7 @@ def test_adding_tells_how_many_were_new(make_job: MakeJob) -> None:
 
 def test_adding_more_than_one_chunk(make_job: MakeJob) -> None:
     job = make_job()
-    many = [NewItem(f"k{number}", f"probe:{number % 3}") for number in range(2 * ledger.CHUNK + 5)]
+    many = [NewItem(f"k{number}", f"probe:{number % 3}") for number in range(2 * ITEMS_PER_INSERT + 5)]
     assert add(job, *many) == len(many)
     assert add(job, *many) == 0
     assert Lane.objects.count() == 3
@@ -57,7 +61,7 @@ def test_nothing_is_added_once_a_cancel_was_requested(make_job: MakeJob) -> None
 
 
 def test_nothing_is_added_to_a_job_that_is_gone() -> None:
-    assert ledger.items_add(uuid4(), [NewItem("a", "probe:1")]) == 0
+    assert items_add(uuid4(), [NewItem("a", "probe:1")]) == 0
     assert not Lane.objects.exists()
 
 
@@ -158,8 +162,8 @@ def test_an_item_that_lost_its_lease_is_claimed_alone(make_job: MakeJob) -> None
     WorkItem.objects.filter(key__in=["item-1", "item-2"]).update(lost_leases=1)
     assert [claim.key for claim in claimed()] == ["item-0", "item-3"]
     assert claimed() == []
-    assert [claim.key for claim in ledger.items_claim(lane_id(), 10, lost=True)] == ["item-1"]
-    assert [claim.key for claim in ledger.items_claim(lane_id(), 10, lost=True)] == ["item-2"]
+    assert [claim.key for claim in items_claim(lane_id(), 10, lost=True)] == ["item-1"]
+    assert [claim.key for claim in items_claim(lane_id(), 10, lost=True)] == ["item-2"]
 
 
 def test_the_page_limit_counts_pages_in_hand_and_fetched_ones(make_job: MakeJob) -> None:
@@ -174,7 +178,7 @@ def test_the_page_limit_counts_pages_in_hand_and_fetched_ones(make_job: MakeJob)
             kinds.skipped(first[2], Reason.ROBOTS),
         ],
     )
-    assert ledger.pages_taken(job.pk) == 1
+    assert pages_taken(JobKey(job.pk, job.project_id, job.kind)) == 1
     assert len(claimed(10)) == 3
     assert claimed(10) == []
 
@@ -190,7 +194,7 @@ def test_extending_keeps_what_is_held_and_names_it(make_job: MakeJob) -> None:
     mine = claimed(2, lease_seconds=1)
     WorkItem.objects.filter(pk=mine[1].id).update(lease=uuid4())
     before = item(job, "item-1").lease_until
-    assert ledger.items_extend(mine, lease_seconds=500) == {mine[0].id}
+    assert items_extend(mine, lease_seconds=500) == {mine[0].id}
     assert item(job, "item-0").lease_until > timezone.now() + timedelta(seconds=400)
     assert item(job, "item-1").lease_until == before
 
@@ -198,21 +202,21 @@ def test_extending_keeps_what_is_held_and_names_it(make_job: MakeJob) -> None:
 def test_a_release_burns_nothing(make_job: MakeJob) -> None:
     job = make_job(2)
     claims = claimed()
-    assert ledger.items_release(claims) == 2
+    assert items_release(claims) == 2
     row = item(job)
     assert (row.state, row.attempts, row.lost_leases, row.waited_seconds) == ("pending", 0, 0, 0)
     assert (row.lease, row.lease_until, row.not_before, row.finished_at) == (None, None, None, None)
-    assert ledger.items_release(claims) == 0
+    assert items_release(claims) == 0
     assert [claim.key for claim in claimed()] == ["item-0", "item-1"]
-    assert ledger.items_release([]) == 0
+    assert items_release([]) == 0
 
 
 def test_a_release_with_an_old_lease_changes_nothing(make_job: MakeJob) -> None:
     job = make_job(1)
     old = claimed()
-    ledger.items_release(old)
+    items_release(old)
     (new,) = claimed()
-    assert ledger.items_release(old) == 0
+    assert items_release(old) == 0
     assert item(job).lease == new.lease
 
 
@@ -229,7 +233,7 @@ def test_counts_add_up(make_job: MakeJob) -> None:
             kinds.skipped(claims[4], Reason.ROBOTS),
         ],
     )
-    counted = ledger.counts(job.pk)
+    counted = items_count(job.pk)
     assert counted.states == {"claimed": 1, "done": 2, "failed": 2, "pending": 2, "skipped": 1}
     assert counted.reasons == {"http_5xx": 1, "robots": 1, "timeout": 1}
     assert counted.outcomes == {"unchanged": 1}
@@ -240,9 +244,9 @@ def test_cancel_counts_add_up(make_job: MakeJob) -> None:
     job = make_job(10)
     claims = claimed(3)
     settle.outcomes_settle(job.pk, [kinds.done(claims[0])])
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert (receipt.changed, receipt.skipped, receipt.in_flight, receipt.done, receipt.failed) == (True, 7, 2, 1, 0)
-    again = lifecycle.job_cancel(job_id=job.pk)
+    again = job_cancel(job_id=job.pk)
     assert (again.changed, again.skipped, again.in_flight) == (False, 0, 2)
 
 
@@ -254,7 +258,7 @@ def test_a_claim_walks_the_rank_index_only(make_job: MakeJob) -> None:
     stamp = {"lease": job.pk, "seconds": 30}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_workitem")
-        for statement in (ledger._CLAIM_NEXT, ledger._CLAIM_OF):
+        for statement in (claiming._CLAIM_NEXT, claiming._CLAIM_OF):
             cursor.execute("EXPLAIN " + statement, {**asked, **stamp})
             plan = "\n".join(row[0] for row in cursor.fetchall())
             assert "item_claim" in plan
@@ -268,7 +272,7 @@ def test_choosing_the_job_does_not_read_what_waits(make_job: MakeJob) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_workitem")
         asked = {"lane": lane_id(), "lost": False, "without": []}
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + ledger._NEXT_JOB, asked)
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + claiming._NEXT_JOB, asked)
         plan = cursor.fetchone()[0]
     top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
     assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 20

@@ -9,15 +9,20 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from jobs.control import end, lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control import end
+from jobs.control.cancel import job_cancel
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim, items_release
+from jobs.ledger.expiry import leases_expire
+from jobs.ledger.items import items_add
+from jobs.ledger.moves import job_lock
 from jobs.messages import wake
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.postgres import transactions
+from jobs.postgres.transactions import retried
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem
 from jobs.states import JobStatus
-from jobs.worker import healing
 from tests.helpers.factories import LANE, Probe, claimed, item, lane_id, leases_run_out, states
 from tests.helpers.threads import Side
 
@@ -37,9 +42,9 @@ def test_two_claimers_never_share_an_item(make_job: MakeJob, in_thread: InThread
     job = make_job(6)
     lane = lane_id()
     with transaction.atomic():
-        mine = ledger.items_claim(lane, 4)
+        mine = items_claim(lane, 4)
         # The other does not wait for these rows; only the lane's turn is written after we commit.
-        other = in_thread(ledger.items_claim, lane, 4)
+        other = in_thread(items_claim, lane, 4)
         other.wait_blocked()
     theirs = other.result()
     assert [claim.key for claim in mine] == ["item-0", "item-1", "item-2", "item-3"]
@@ -54,7 +59,7 @@ def test_many_claimers_share_everything_out_once(make_job: MakeJob, in_thread: I
 
     def take_all() -> list[int]:
         taken: list[int] = []
-        while claims := ledger.items_claim(lane, 7):
+        while claims := items_claim(lane, 7):
             taken += [claim.id for claim in claims]
         return taken
 
@@ -70,19 +75,19 @@ def test_a_skipped_item_is_never_claimed(make_job: MakeJob, in_thread: InThread)
     job = make_job(3)
     lane = lane_id()
     with transaction.atomic():
-        lifecycle.job_cancel(job_id=job.pk)
-        claimer = in_thread(ledger.items_claim, lane, 3)
+        job_cancel(job_id=job.pk)
+        claimer = in_thread(items_claim, lane, 3)
         claimer.join()
         assert claimer.result() == []
-    assert ledger.items_claim(lane, 3) == []
+    assert items_claim(lane, 3) == []
     assert states(job) == {"skipped": 3}
 
 
 def test_a_claim_that_came_first_is_counted_by_the_cancel(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(5)
     with transaction.atomic():
-        claims = ledger.items_claim(lane_id(), 2)
-        cancel = in_thread(lifecycle.job_cancel, job_id=job.pk)
+        claims = items_claim(lane_id(), 2)
+        cancel = in_thread(job_cancel, job_id=job.pk)
         cancel.wait_blocked()
     receipt = cancel.result()
     assert len(claims) == 2
@@ -93,11 +98,11 @@ def test_a_claim_that_came_first_is_counted_by_the_cancel(make_job: MakeJob, in_
 def test_two_lanes_never_exceed_the_page_limit(make_job: MakeJob, in_thread: InThread) -> None:
     job = make_job(5, page_limit=3)
     with transaction.atomic():
-        ledger.items_add(job.pk, [NewItem(f"other-{n}", "probe:2") for n in range(5)])
+        items_add(job.pk, [NewItem(f"other-{n}", "probe:2") for n in range(5)])
     one, two = lane_id(), lane_id("probe:2")
     with transaction.atomic():
-        mine = ledger.items_claim(one, 2)
-        other = in_thread(ledger.items_claim, two, 5)
+        mine = items_claim(one, 2)
+        other = in_thread(items_claim, two, 5)
         other.wait_blocked()
     theirs = other.result()
     assert (len(mine), len(theirs)) == (2, 1)
@@ -112,8 +117,8 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job(
     job, other = make_job(6, page_limit=5), make_job(2)
     assert [claim.job_id for _ in range(2) for claim in claimed(1)] == [job.pk, other.pk]  # the job's turn is next
     with transaction.atomic():
-        lifecycle.job_cancel(job_id=job.pk)
-        claimer = in_thread(ledger.items_claim, lane_id(), 5)
+        job_cancel(job_id=job.pk)
+        claimer = in_thread(items_claim, lane_id(), 5)
         claimer.wait_blocked()
     assert [claim.job_id for claim in claimer.result()] == [other.pk]
     assert states(job) == {"claimed": 1, "pending": 3, "skipped": 2}
@@ -125,7 +130,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing_of_the_job(
 def revoked(job: Job) -> list[kinds.Claim]:
     """Return claims whose leases have just gone to someone else."""
     old = claimed()
-    ledger.items_release(old)
+    items_release(old)
     claimed()
     return old
 
@@ -144,7 +149,7 @@ def test_a_worker_with_an_old_lease_writes_nothing(make_job: MakeJob, probe: Pro
 def test_what_is_still_held_is_written_beside_what_is_lost(make_job: MakeJob, probe: Probe) -> None:
     job = make_job(3)
     claims = claimed()
-    ledger.items_release(claims[:1])
+    items_release(claims[:1])
     wrote: list[str] = []
     probe.on_settle = lambda ref, outcomes: wrote.extend(o.claim.key for o in outcomes) or outcomes
     settled = settle_done(job, claims)
@@ -160,7 +165,7 @@ def test_a_settle_that_waits_for_a_healer_finds_its_lease_gone(
     claims = claimed()
     leases_run_out(job)
     with transaction.atomic():
-        assert healing.leases_expire() == (1, 0)
+        assert leases_expire() == (1, 0)
         late = in_thread(settle_done, job, claims, new_items=[NewItem("late", LANE)])
         late.wait_blocked()
     assert late.result().written == 0
@@ -174,7 +179,7 @@ def test_a_settle_that_came_first_leaves_the_healer_nothing(make_job: MakeJob, i
     leases_run_out(job)
     with transaction.atomic():
         settle_done(job, claims)
-        healer = in_thread(healing.leases_expire)
+        healer = in_thread(leases_expire)
         healer.wait_blocked()
     assert healer.result() == (0, 0)
     assert states(job) == {"done": 1}
@@ -184,7 +189,7 @@ def test_force_fences_late_writers(make_job: MakeJob, probe: Probe, in_thread: I
     job = make_job(3)
     claims = claimed(2)
     with transaction.atomic():
-        receipt = lifecycle.job_cancel(job_id=job.pk, force=True)
+        receipt = job_cancel(job_id=job.pk, force=True)
         late = in_thread(settle_done, job, claims, new_items=[NewItem("late", LANE)])
         late.wait_blocked()
     assert (receipt.status, receipt.skipped, receipt.in_flight) == (JobStatus.CANCELLED, 3, 0)
@@ -204,20 +209,20 @@ def test_a_deadlock_is_tried_again(make_job: MakeJob, in_thread: InThread) -> No
 
     def lock_both(name: str, first: Job, second: Job, met: Callable[[], None]) -> str:
         tries.append(name)
-        transactions.job_lock(first.pk)
+        job_lock(first.pk)
         met()
-        transactions.job_lock(second.pk)
+        job_lock(second.pk)
         return name
 
     first_locked: list[Side] = []
 
     def wait_for_other() -> None:
         if not first_locked:
-            other = in_thread(transactions.retried, partial(lock_both, "other", two, one, lambda: None))
+            other = in_thread(retried, partial(lock_both, "other", two, one, lambda: None))
             first_locked.append(other)
             other.wait_blocked()  # it holds two and waits for one, which is ours
 
-    assert transactions.retried(partial(lock_both, "mine", one, two, wait_for_other)) == "mine"
+    assert retried(partial(lock_both, "mine", one, two, wait_for_other)) == "mine"
     assert first_locked[0].result() == "other"
     assert len(tries) == 3, tries
 
@@ -238,7 +243,7 @@ def test_a_serialisation_failure_is_tried_again(make_job: MakeJob, in_thread: In
             in_thread(label, "theirs").result()  # our snapshot is now too old to write on
         return label("ours")
 
-    assert transactions.retried(read_then_write) == 1
+    assert retried(read_then_write) == 1
     assert len(tries) == 2
     assert Job.objects.get(pk=job.pk).label == "ours"
 
@@ -253,7 +258,7 @@ def test_other_database_errors_are_not_tried_again(make_job: MakeJob) -> None:
             cursor.execute("SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(1)")
 
     with pytest.raises(transactions.OperationalError):
-        transactions.retried(too_slow)
+        retried(too_slow)
     assert tries == [1]
 
 
@@ -261,7 +266,7 @@ def test_waking_many_lanes_from_two_sides_cannot_deadlock(make_job: MakeJob, in_
     """Lanes are locked in the order of their ids, whatever order the table has them in."""
     job = make_job()
     with transaction.atomic():
-        ledger.items_add(job.pk, [NewItem(f"k{n}", f"probe:{n}") for n in range(3)])
+        items_add(job.pk, [NewItem(f"k{n}", f"probe:{n}") for n in range(3)])
     ids = sorted(lane_id(f"probe:{n}") for n in range(3))
     Lane.objects.update(woken_at=None)
     with transaction.atomic(), connection.cursor() as cursor:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ledger import settle
+from jobs.ledger.moves import job_lock
 from jobs.ledger.settle import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_WAIT_SECONDS, outcomes_settle
 from jobs.models import KEY_MAX_CHARACTERS, Job, Project, WorkItem
 from jobs.postgres.text import storable, storable_text
-from jobs.postgres.transactions import job_lock
 from jobs.registry import kinds
 from jobs.registry.kinds import NewItem, Outcome
 from jobs.states import JobStatus, Reason
@@ -55,7 +55,7 @@ def test_a_failure_is_tried_again_until_enough(make_job: MakeJob) -> None:
     job = make_job(1)
     for attempt in range(1, MAX_ATTEMPTS):
         (claim,) = claimed()
-        outcomes_settle(job.pk, [kinds.retried(claim, Reason.TIMEOUT, detail="slow")])
+        outcomes_settle(job.pk, [kinds.retryable(claim, Reason.TIMEOUT, detail="slow")])
         row = item(job)
         assert (row.state, row.attempts, row.reason, row.finished_at) == ("pending", attempt, "", None)
         pause = BACKOFF_SECONDS * 2 ** (attempt - 1)
@@ -63,7 +63,7 @@ def test_a_failure_is_tried_again_until_enough(make_job: MakeJob) -> None:
         assert claimed() == []
         due_now(job)
     (claim,) = claimed()
-    outcomes_settle(job.pk, [kinds.retried(claim, Reason.TIMEOUT, detail="slow")])
+    outcomes_settle(job.pk, [kinds.retryable(claim, Reason.TIMEOUT, detail="slow")])
     row = item(job)
     assert (row.state, row.attempts, row.reason) == ("failed", MAX_ATTEMPTS, "timeout")
     assert (row.result, row.not_before) == ({"detail": "slow"}, None)
@@ -71,7 +71,7 @@ def test_a_failure_is_tried_again_until_enough(make_job: MakeJob) -> None:
 
 def test_the_back_off_is_jittered(make_job: MakeJob) -> None:
     job = make_job(40)
-    outcomes_settle(job.pk, [kinds.retried(claim, Reason.DNS, detail="?") for claim in claimed()])
+    outcomes_settle(job.pk, [kinds.retryable(claim, Reason.DNS, detail="?") for claim in claimed()])
     dues = set(WorkItem.objects.filter(job=job).values_list("not_before", flat=True))
     spread = max(dues) - min(dues)
     assert len(dues) == 40
@@ -119,7 +119,7 @@ def test_cancelling_turns_pending_into_skipped(make_job: MakeJob) -> None:
     outcomes_settle(
         job.pk,
         [
-            kinds.retried(claims[0], Reason.TIMEOUT, detail="slow"),
+            kinds.retryable(claims[0], Reason.TIMEOUT, detail="slow"),
             kinds.snoozed(claims[1], Reason.HTTP_5XX, after_seconds=9, detail="later"),
         ],
     )

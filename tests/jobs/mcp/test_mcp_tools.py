@@ -185,7 +185,7 @@ def test_projects_and_templates_are_listed_in_short(rest: RestServer) -> None:
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_waiting_ends_with_the_job(rest: RestServer, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    monkeypatch.setattr(tools_jobs, "POLL_SECONDS", (0.01,))
+    monkeypatch.setattr(tools_jobs, "LONGEST_PAUSE_SECONDS", 0.01)
     rest.answers = [job("running"), job("running")]
     rest.answer = job(status, result={"sources": 3})
     found = answer(rest, "get_job_status", job_id=JOB, wait_seconds=30)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
 from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, Lane, WorkItem, new_id
 from jobs.registry import owners
@@ -172,7 +172,7 @@ def test_buttons_and_actions_follow_the_permissions(
 
 def test_retry_and_delete_reach_their_services(everything: Client, make_job: Callable[..., Job]) -> None:
     job = make_job(3)
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     assert confirm(everything, "retry", frozen(choose(everything, "retry", job))) == [
         "Retry: 1 job; 3 items are pending again."
     ]

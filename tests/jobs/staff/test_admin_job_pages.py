@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from jobs.control import lifecycle
+from jobs.control.pause import job_pause
 from jobs.models import Job, Project
 from jobs.states import JobStatus
 from tests.helpers.factories import claimed
@@ -83,7 +83,7 @@ def test_nobody_without_the_permission_sees_jobs(make_job: Callable[..., Job]) -
 def test_the_page_of_a_job_tells_everything(everything: Client, make_job: Callable[..., Job]) -> None:
     job = make_job(4, label="<script>alert(1)</script>", payload={"url": "</pre><script>x</script>"})
     claimed(1)
-    lifecycle.job_pause(job_id=job.pk, actor="mona", reason="<i>night</i>")
+    job_pause(job_id=job.pk, actor="mona", reason="<i>night</i>")
     page = everything.get(f"{LIST}{job.pk}/change/").content.decode()
     assert "<script>alert" not in page
     assert "<script>x" not in page

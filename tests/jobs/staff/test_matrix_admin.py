@@ -12,6 +12,7 @@ from jobs.models import Job, JobEvent
 from jobs.registry import owners
 from jobs.staff import job_actions
 from jobs.states import ItemState, JobStatus
+from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import states, status_of
 from tests.helpers.staff import ACT, EVERYTHING, LIST, staff
 from tests.helpers.staff import frozen as frozen_set
@@ -46,7 +47,7 @@ NAMES = [action.name for action in job_actions.JOB_ACTIONS]
 @pytest.fixture(autouse=True)
 def nothing_owned_or_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let jobs own nothing (see test_removal.py) and pages not wait for an actor that does not come."""
-    monkeypatch.setattr(owners, "_owners", {})
+    monkeypatch.setattr(owners, "_owners", empty_owners())
     monkeypatch.setattr(job_actions, "REMOVAL_WAIT_SECONDS", 0.0)
 
 
@@ -74,7 +75,7 @@ def test_every_button_in_every_situation(
     before = frozen(job)
     name, label = BUTTONS[action]
     asked = pressed(client, door, name, job)
-    check_preview(asked, job)
+    check_preview(asked, job, action)
     assert frozen(job) == before
     answer = client.post(ACT, {"do": name, "frozen": frozen_set(asked), "reason": "because"})
     assert (answer.status_code, answer.url) == (302, f"{LIST}{job.pk}/change/")
@@ -92,12 +93,16 @@ def test_every_button_in_every_situation(
         assert (event.actor, event.reason, event.to_status) == ("staff-0", "because", told.status)
 
 
-def check_preview(asked: Any, job: Job) -> None:
-    """Demand the page that asks, with the exact number of items in each state."""
+def check_preview(asked: Any, job: Job, action: str) -> None:
+    """Demand the page that asks, with the exact number of items in each state and of what the job made."""
     assert asked.template_name == "quarry/confirm.html"
-    numbers = [states(job).get(state.value, 0) for state in ItemState]
     preview = asked.context_data["preview"]
-    assert (preview.headings, preview.totals) == ([state.value for state in ItemState], numbers)
+    numbers = [states(job).get(state.value, 0) for state in ItemState]
+    headings = [state.value for state in ItemState]
+    if action in ("cleanup", "delete", "delete_cleanup"):  # what was made is shown as well, and here that is nothing
+        headings += [owner.name for owner in owners.in_delete_order()]
+        numbers += [0] * len(owners.in_delete_order())
+    assert (preview.headings, preview.totals) == (headings, numbers)
     assert preview.lines == [(job.label, job.status, numbers)]
 
 

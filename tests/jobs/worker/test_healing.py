@@ -8,8 +8,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from jobs.control import lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control.cancel import job_cancel
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim, items_release
+from jobs.ledger.expiry import leases_expire
+from jobs.ledger.items import items_add
 from jobs.models import Job, JobEvent, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import JobRef, NewItem
@@ -47,11 +50,11 @@ def test_an_expired_lease_returns_to_pending(make_job: MakeJob) -> None:
 def test_the_third_lost_lease_is_the_last(make_job: MakeJob) -> None:
     job = make_job(1)
     for lost in (1, 2):
-        ledger.items_claim(lane_id(), 5, lost=lost > 1)
+        items_claim(lane_id(), 5, lost=lost > 1)
         leases_run_out(job)
         assert healing.heal().leases_expired == 1
         assert item(job).lost_leases == lost
-    ledger.items_claim(lane_id(), 5, lost=True)
+    items_claim(lane_id(), 5, lost=True)
     leases_run_out(job)
     receipt = healing.heal()
     assert (receipt.leases_expired, receipt.workers_lost, receipt.ended) == (0, 1, 1)
@@ -67,14 +70,14 @@ def test_an_item_that_came_back_is_claimed_alone(make_job: MakeJob) -> None:
     leases_run_out(job)
     healing.heal()
     assert [claim.key for claim in claimed(10)] == ["item-2"]
-    assert [claim.key for claim in ledger.items_claim(lane_id(), 10, lost=True)] == ["item-0"]
+    assert [claim.key for claim in items_claim(lane_id(), 10, lost=True)] == ["item-0"]
 
 
 def test_pending_items_of_a_cancelling_job_are_skipped_and_the_job_ends(make_job: MakeJob) -> None:
     """A worker died in mid-cancel: its items come back, are skipped, and the job is cancelled."""
     job = make_job(4)
     claims = claimed(3)
-    assert lifecycle.job_cancel(job_id=job.pk).status is JobStatus.CANCELLING
+    assert job_cancel(job_id=job.pk).status is JobStatus.CANCELLING
     settle.outcomes_settle(job.pk, [kinds.done(claims[0])])
     leases_run_out(job)
     receipt = healing.heal()
@@ -94,7 +97,7 @@ def test_cancelling_with_nothing_in_flight_becomes_cancelled(make_job: MakeJob, 
 def test_cancelling_with_work_in_flight_is_left(make_job: MakeJob) -> None:
     job = make_job(1)
     claimed()
-    lifecycle.job_cancel(job_id=job.pk)
+    job_cancel(job_id=job.pk)
     assert healing.heal() == healing.HealReceipt(ran=True)
     job.refresh_from_db()
     assert job.status == "cancelling"
@@ -170,8 +173,8 @@ def test_a_cancel_does_not_wait_for_a_healer_that_is_past_its_job(
 ) -> None:
     job = make_job(3)
     (claim,) = claimed(1)
-    lifecycle.job_cancel(job_id=job.pk)
-    ledger.items_release([claim])  # by a worker that then died
+    job_cancel(job_id=job.pk)
+    items_release([claim])  # by a worker that then died
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [healing.HEALER_LOCK])
         assert in_thread(healing.heal).result() == healing.HealReceipt(ran=False, skipped=1, ended=1)
@@ -305,7 +308,7 @@ def test_only_lanes_with_due_work_that_nobody_serves_are_woken(
 def test_each_lane_is_looked_at_by_itself(make_job: MakeJob, sent: Any) -> None:
     job = make_job(1)
     with transaction.atomic():
-        ledger.items_add(job.pk, [NewItem("other", "probe:2")])
+        items_add(job.pk, [NewItem("other", "probe:2")])
     WorkItem.objects.filter(lane__key=LANE).update(not_before=future())
     Lane.objects.update(woken_at=None)
     sent.messages.clear()
@@ -317,7 +320,7 @@ def test_all_leases_can_be_expired_when_no_worker_can_be_alive(make_job: MakeJob
     job = make_job(2)
     claimed(lease_seconds=3600)
     lane_served(job)
-    assert healing.leases_expire() == (0, 0)
-    assert healing.leases_expire(all_of_them=True) == (2, 0)
+    assert leases_expire() == (0, 0)
+    assert leases_expire(all_of_them=True) == (2, 0)
     assert states(job) == {"pending": 2}
     assert Lane.objects.filter(lease=None, lease_until=None).count() == 1

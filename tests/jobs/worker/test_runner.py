@@ -8,7 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.ledger import ledger, settle
+from jobs.ledger import settle
+from jobs.ledger.items import items_add
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
@@ -60,7 +61,7 @@ def test_one_slice_at_a_time_serves_a_lane(make_job: MakeJob, probe: Probe, in_t
     probe.do = held_at(gate, but=lambda claim: claim.rank > 0)
     job = make_job(16)
     with transaction.atomic():
-        ledger.items_add(job.pk, [NewItem(f"later-{n}", LANE, 1) for n in range(4)])
+        items_add(job.pk, [NewItem(f"later-{n}", LANE, 1) for n in range(4)])
     lane = lane_id()
     first = in_thread(runner.slice_run, lane_id=lane)
     probe.wait_started(16)

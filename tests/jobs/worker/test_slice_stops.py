@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.control import lifecycle
-from jobs.ledger import ledger, settle
+from jobs.control.cancel import job_cancel
+from jobs.control.pause import job_pause, job_resume
+from jobs.ledger import settle
+from jobs.ledger.claims import items_claim
+from jobs.ledger.expiry import leases_expire
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
@@ -44,7 +47,7 @@ def test_a_cancel_aborts_sixteen_in_flight_within_a_second(
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(16)
     asked = time.monotonic()
-    receipt = lifecycle.job_cancel(job_id=job.pk)
+    receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.in_flight, receipt.skipped) == (JobStatus.CANCELLING, 16, 24)
     until(lambda: status_of(job) == "cancelled", "the job is cancelled")
     assert time.monotonic() - asked < 1.0
@@ -74,7 +77,7 @@ def test_finished_results_survive_a_cancel(make_job: MakeJob, probe: Probe, in_t
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(16)
     until(lambda: states(job).get("done") == 10, "ten are settled")
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 6
+    assert job_cancel(job_id=job.pk).in_flight == 6
     side.result()
     assert (status_of(job), states(job)) == ("cancelled", {"done": 11, "skipped": 5})
     assert item(job, "item-10").state == "done"
@@ -87,7 +90,7 @@ def test_a_cancel_spares_the_other_jobs_of_the_lane(make_job: MakeJob, probe: Pr
     doomed, spared = make_job(4), make_job(4)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(8)
-    lifecycle.job_cancel(job_id=doomed.pk)
+    job_cancel(job_id=doomed.pk)
     until(lambda: status_of(doomed) == "cancelled", "the job is cancelled")
     assert states(spared) == {"claimed": 4}
     gate.open()
@@ -101,7 +104,7 @@ def test_force_ends_the_job_and_the_work(make_job: MakeJob, probe: Probe, in_thr
     job = make_job(3)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(3)
-    assert lifecycle.job_cancel(job_id=job.pk, force=True).status is JobStatus.CANCELLED
+    assert job_cancel(job_id=job.pk, force=True).status is JobStatus.CANCELLED
     assert side.result() == 0  # the slice noticed, and could write nothing
     assert states(job) == {"skipped": 3}
 
@@ -114,16 +117,16 @@ def test_a_pause_lets_work_in_flight_finish_and_claims_no_more(
     job = make_job(30)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(16)
-    lifecycle.job_pause(job_id=job.pk)
+    job_pause(job_id=job.pk)
     gate.open()
     assert side.result() == 16
     assert (status_of(job), states(job)) == ("paused", {"done": 16, "pending": 14})
-    lifecycle.job_resume(job_id=job.pk)
+    job_resume(job_id=job.pk)
     assert runner.slice_run(lane_id=lane_id()) == 14
     assert status_of(job) == "completed"
 
 
-@pytest.mark.parametrize("action", [lifecycle.job_pause, lifecycle.job_cancel])
+@pytest.mark.parametrize("action", [job_pause, job_cancel])
 def test_what_happened_between_choosing_and_claiming_is_noticed(
     make_job: MakeJob,
     probe: Probe,
@@ -135,7 +138,7 @@ def test_what_happened_between_choosing_and_claiming_is_noticed(
     gate = Gate()  # never opened: what was begun must be stopped
     probe.do = held_at(gate)
     job = make_job(4)
-    claim = ledger.items_claim
+    claim = items_claim
 
     def claim_then_act(*args: Any, **kwargs: Any) -> list[Claim]:
         claims = claim(*args, **kwargs)
@@ -143,10 +146,10 @@ def test_what_happened_between_choosing_and_claiming_is_noticed(
             action(job_id=job.pk)
         return claims
 
-    monkeypatch.setattr(ledger, "items_claim", claim_then_act)
+    monkeypatch.setattr("jobs.worker.slice.items_claim", claim_then_act)
     monkeypatch.setattr(slice, "CHECK_SECONDS", 3600.0)  # so that only the look after the claim can notice
     in_thread(runner.slice_run, lane_id=lane_id()).result()
-    if action is lifecycle.job_pause:
+    if action is job_pause:
         assert (status_of(job), states(job)) == ("paused", {"pending": 4})
         assert item(job).lost_leases == 0
     else:
@@ -179,7 +182,7 @@ def test_a_hung_item_cannot_keep_a_job_cancelling(
     job = make_job(1)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(1)
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 1
+    assert job_cancel(job_id=job.pk).in_flight == 1
     side.result()  # the slice does not wait for it either
     assert lane_is_free()
     leases_run_out(job)  # as they do, since no heartbeat extends them any more
@@ -200,7 +203,7 @@ def test_a_hung_item_gets_no_more_heartbeats_while_others_do(
     doomed, fine = make_job(["item-0"]), make_job(["fine"])
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(2)
-    lifecycle.job_cancel(job_id=doomed.pk)
+    job_cancel(job_id=doomed.pk)
 
     def lease_until(job: Job) -> Any:
         return WorkItem.objects.values_list("lease_until", flat=True).get(job=job)
@@ -262,7 +265,7 @@ def test_an_item_lost_to_another_is_dropped(
     probe.wait_started(1)
     Lane.objects.update(paused_at=timezone.now())  # so that it is not claimed anew
     leases_run_out(job)
-    healing.leases_expire()
+    leases_expire()
     assert side.result() == 0
     row = item(job)
     assert (row.state, row.lost_leases) == ("pending", 1)
@@ -274,16 +277,16 @@ def test_a_lost_item_that_is_paused_leaves_the_lane_working(
     """One that lost a lease is claimed alone; given back, it must not keep the others out."""
     lost, other = make_job(["lost"]), make_job(["a"], status=JobStatus.PAUSED)
     WorkItem.objects.filter(job=lost).update(lost_leases=1)
-    claim = ledger.items_claim
+    claim = items_claim
 
     def claim_then_swap(*args: Any, **kwargs: Any) -> list[Claim]:
         claims = claim(*args, **kwargs)
         if claims and kwargs.get("lost"):
-            lifecycle.job_pause(job_id=lost.pk)
-            lifecycle.job_resume(job_id=other.pk)
+            job_pause(job_id=lost.pk)
+            job_resume(job_id=other.pk)
         return claims
 
-    monkeypatch.setattr(ledger, "items_claim", claim_then_swap)
+    monkeypatch.setattr("jobs.worker.slice.items_claim", claim_then_swap)
     began = time.monotonic()
     runner.slice_run(lane_id=lane_id())
     assert time.monotonic() - began < 10

@@ -9,7 +9,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.ledger import lanes, ledger, settle
+from jobs.ledger import lanes, settle
+from jobs.ledger.claims import items_claim
+from jobs.ledger.items import items_add
 from jobs.models import Job, Lane, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
@@ -107,8 +109,8 @@ def test_the_lane_stays_ours_while_waiting(
     monkeypatch.setattr(slice, "HEARTBEAT_SECONDS", 0.2)
     job = make_job(1, page_limit=1)
     with transaction.atomic():
-        ledger.items_add(job.pk, [NewItem("elsewhere", "probe:2")])
-    elsewhere = ledger.items_claim(lane_id("probe:2"), 1)
+        items_add(job.pk, [NewItem("elsewhere", "probe:2")])
+    elsewhere = items_claim(lane_id("probe:2"), 1)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     leases = Lane.objects.filter(key=LANE).values_list("lease_until", flat=True)
     until(lambda: leases.all().get() is not None, "the lane is taken")
@@ -177,7 +179,7 @@ def test_failures_are_tried_again_after_their_back_off(
     async def work(job: JobRef, claim: Claim) -> Outcome:
         tried.append(claim.key)
         if claim.attempts < 2:
-            return kinds.retried(claim, Reason.CONNECTION, detail="refused")
+            return kinds.retryable(claim, Reason.CONNECTION, detail="refused")
         return kinds.done(claim)
 
     probe.do = work

@@ -11,8 +11,10 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import TimeLimitExceeded
 
 from jobs import actors
-from jobs.control import lifecycle
+from jobs.control.cancel import job_cancel
+from jobs.control.submit import job_submit
 from jobs.ledger import lanes
+from jobs.messages.names import CONTROL_QUEUE, WORK_QUEUE
 from jobs.models import Job, Lane, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, Outcome
@@ -44,7 +46,7 @@ def in_flight_with_one_done(probe: Probe, make_job: MakeJob) -> Job:
 
 
 def test_a_submitted_job_is_worked(project: Project, probe: Probe, worker: Worker, sent: Any) -> None:
-    job_id = lifecycle.job_submit(kind="probe", project_id=project.pk, payload={"keys": ["a", "b"]})
+    job_id = job_submit(kind="probe", project_id=project.pk, payload={"keys": ["a", "b"]})
     job = Job.objects.get(pk=job_id)
     until(lambda: status_of(job) == "completed", "the job is completed")
     assert states(job) == {"done": 2}
@@ -109,7 +111,7 @@ def test_a_shutdown_before_the_slice_noticed_a_cancel_ends_the_job(
     """What is released is looked at once more: nobody else would skip it before the next healing."""
     monkeypatch.setattr(lanes, "jobs_stopping", lambda job_ids: [])
     job = in_flight_with_one_done(probe, make_job)
-    assert lifecycle.job_cancel(job_id=job.pk).in_flight == 15
+    assert job_cancel(job_id=job.pk).in_flight == 15
     worker.stop()
     assert (status_of(job), states(job)) == ("cancelled", {"done": 1, "skipped": 15})
 
@@ -117,8 +119,8 @@ def test_a_shutdown_before_the_slice_noticed_a_cancel_ends_the_job(
 def test_control_work_has_a_queue_of_its_own(broker: StubBroker) -> None:
     """So that slow hosts never delay a cleanup; and no actor is retried by the broker: the ledger does that."""
     queues = {name: actor.queue_name for name, actor in broker.actors.items()}
-    assert queues["run_slice"] == actors.WORK_QUEUE
-    assert actors.WORK_QUEUE not in {queue for name, queue in queues.items() if name != "run_slice"}
+    assert queues["run_slice"] == WORK_QUEUE
+    assert {queues["heal"], queues["finish_removal"]} == {CONTROL_QUEUE}
     assert {actor.options["max_retries"] for actor in broker.actors.values()} == {0}
     assert broker.actors["run_slice"].options["notify_shutdown"] is True
 

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from config.benches import Measured
-from config.benches.cleanup_memory import Memory
-from config.benches.cleanup_rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
+from config.benches.cleanup.memory import Memory
+from config.benches.cleanup.rows import EXTRACTIONS_PER_SOURCE, job_fill, points_fill
 from config.benches.commands import CommandFailed
 from extraction.vectors import process_store
 from jobs.control.removal import job_cleanup

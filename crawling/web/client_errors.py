@@ -1,9 +1,8 @@
-"""The bounds of a fetch, and the client library's many exceptions told apart as our few."""
+"""The many exceptions of the HTTP client library, turned into the few of `crawling.errors`."""
 
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import aiohttp
 
@@ -17,26 +16,13 @@ from crawling.errors import (
     TimedOut,
     TlsFailed,
 )
+from crawling.web.fetch_limits import Limits
 from crawling.web.guard import REMEDY
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one fetch.
-
-    max_bytes: of the body, after decompression. total_seconds: from start to last byte.
-    connect_seconds: DNS, connection and TLS together. idle_seconds: without a single byte.
-    """
-
-    max_bytes: int = 10 * 1024 * 1024
-    total_seconds: float = 60.0
-    connect_seconds: float = 10.0
-    idle_seconds: float = 20.0
 
 
 @contextlib.contextmanager
 def typed_errors(host: str, limits: Limits) -> Iterator[None]:
-    """Turn whatever the client library raises while asking `host` into our own errors: it ends here."""
+    """Raise a FetchError in place of whatever the client library raises while asking `host`."""
     try:
         yield
     except FetchError:
@@ -48,15 +34,15 @@ def typed_errors(host: str, limits: Limits) -> Iterator[None]:
     except TimeoutError as error:
         raise TimedOut(f"{host} did not complete its reply within {limits.total_seconds:g} s.") from error
     except aiohttp.ClientConnectorDNSError as error:
-        raise DnsFailed(f"{host} has no address: {_cause(error.os_error)}.") from error
+        raise DnsFailed(f"No address was found for {host}: {_cause(error.os_error)}.") from error
     except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as error:
-        raise TlsFailed(f"{host} cannot be trusted: {_cause(error)}.") from error
+        raise TlsFailed(f"The TLS certificate or settings of {host} were not accepted: {_cause(error)}.") from error
     except aiohttp.ClientConnectorError as error:
         raise _connect_error(host, error) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise BadUrl(f"The address cannot be requested: {error}.") from error
     except aiohttp.ClientResponseError as error:
-        raise BadReply(f"{host} did not answer in valid HTTP: {error.message}.") from error
+        raise BadReply(f"{host} did not answer with valid HTTP: {error.message}.") from error
     except (aiohttp.ClientError, OSError) as error:
         raise ConnectionFailed(f"The connection to {host} broke: {_cause(error)}.") from error
 
@@ -66,8 +52,8 @@ def _connect_error(host: str, error: aiohttp.ClientConnectorError) -> FetchError
         return error.os_error
     # With several addresses the connector joins all failures into one text.
     if REMEDY in str(error.os_error):
-        return BlockedAddress(f"{host} leads into a private or reserved network. If it is meant, {REMEDY}.")
-    return ConnectionFailed(f"{host} could not be connected to: {_cause(error.os_error)}.")
+        return BlockedAddress(f"{host} is in a private or reserved network. If that is intended, {REMEDY}.")
+    return ConnectionFailed(f"No connection to {host} could be made: {_cause(error.os_error)}.")
 
 
 def _cause(error: BaseException) -> str:

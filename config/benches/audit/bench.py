@@ -1,12 +1,13 @@
-"""Bench `audit`: a million rows and points compared by the real command, with faults planted. Does it find them, and
-does its memory stay where it was at a tenth of the size?
+"""Bench `audit`: rows and points compared by the real command, with faults planted.
+
+Does it find them, and does its memory stay where it was at a tenth of the size?
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from config.benches import Measured
-from config.benches.audit_rows import GONE_POINTS, STRANGERS, faults_plant, points_fill, rows_fill
+from config.benches.audit.rows import GONE_POINTS, STRANGERS, faults_plant, points_fill, rows_fill
 from config.benches.commands import command_run, python_run
 from config.benches.process_memory import MemoryWatch
 from extraction.vectors import process_store
@@ -16,7 +17,7 @@ PLANTED = {"rows_without_points": GONE_POINTS, "points_without_rows": STRANGERS}
 NONE = dict.fromkeys(PLANTED, 0)
 FEWEST_POINTS = 1_000
 MAX_OWN_GROWTH_MB = 50.0
-_OPEN = "import django; django.setup(); from extraction import bindings; bindings.store()"
+_OPEN = f"import django; django.setup(); from {process_store.__name__} import store; store()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""REST: cancelling any job. It is here because the receipt counts sources, which `jobs` does not know."""
+"""REST: cancelling a job."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -7,14 +7,15 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 from pydantic import Field
 
-from crawling.work.progress import sources_held
 from jobs.api.access import XApiKey
-from jobs.api.schemas import CancelOut, WaitHeaders, Why, problems
+from jobs.api.owner_fields import held_fields, with_numbers
+from jobs.api.schemas import StatusOut, WaitHeaders, Why, problems
 from jobs.api.waiting import preference_tell, preferred_seconds, waited
-from jobs.control.lifecycle import CancelReceipt, job_cancel
-from jobs.ledger.ledger import counts
-from jobs.postgres.commit_check import committed
-from jobs.queries.listing import status_read
+from jobs.control.cancel import CancelReceipt, job_cancel
+from jobs.ledger.counts import items_count
+from jobs.ledger.moves import job_status
+from jobs.postgres.transactions import committed
+from jobs.registry.owners import in_delete_order
 from jobs.states import ItemState, JobStatus
 
 router = Router(tags=["jobs"])
@@ -24,6 +25,19 @@ class CancelHow(Why):
     """How to cancel."""
 
     force: bool = Field(False, description="Take the work away from the workers: cancelled now.")
+
+
+@with_numbers(lambda: held_fields().values())
+class CancelOut(StatusOut):
+    """What a cancel did; numbers read in its own transaction."""
+
+    skipped: int = Field(description="Pending items that this call skipped.")
+    pending: int = Field(
+        description="Items still to be skipped; a job with more than 25,000 pending is emptied in steps."
+    )
+    in_flight: int = Field(description="Items that workers are just aborting.")
+    done: int
+    failed: int
 
 
 @router.post(
@@ -40,12 +54,12 @@ def cancel_job(
 ) -> Status[CancelOut]:
     """Cancel a job: 200 when it is cancelled, 202 while some are still aborted or skipped. Repeating it is harmless."""
 
-    def cancel() -> tuple[CancelReceipt, int]:
+    def cancel() -> tuple[CancelReceipt, dict[str, int]]:
         actor = request.user.get_username()
         receipt = job_cancel(job_id=job_id, actor=actor, reason=how.reason or "", force=how.force)
-        return receipt, sources_held(job_id)
+        return receipt, artifacts_held(job_id)
 
-    receipt, sources = committed(cancel)
+    receipt, held = committed(cancel)
     preferred = preferred_seconds(headers.prefer)
     receipt, has_waited = waited(receipt, cancel_read, _is_over, seconds=preferred or 0)
     preference_tell(response, preferred if has_waited else None)
@@ -53,15 +67,20 @@ def cancel_job(
         job_id=job_id,
         status=receipt.status,
         message=cancel_message(receipt),
-        sources_to_cleanup=sources,
         changed=receipt.changed,
         skipped=receipt.skipped,
         pending=receipt.pending,
         in_flight=receipt.in_flight,
         done=receipt.done,
         failed=receipt.failed,
+        **held,
     )
     return Status(200 if receipt.status is JobStatus.CANCELLED else 202, out)
+
+
+def artifacts_held(job_id: UUID) -> dict[str, int]:
+    """Return what a cleanup of the job would go through, by the owners' names for it in the reply."""
+    return {owner.held_field.name: owner.count([job_id]) for owner in in_delete_order() if owner.held_field}
 
 
 def _is_over(receipt: CancelReceipt) -> bool:
@@ -70,10 +89,10 @@ def _is_over(receipt: CancelReceipt) -> bool:
 
 def cancel_read(before: CancelReceipt) -> CancelReceipt:
     """Return the receipt as the job now stands; what it skipped and changed stays said."""
-    status = status_read(before.job_id)
+    status = job_status(before.job_id)
     if status is None:  # deleted meanwhile, which cancelled it first
         return replace(before, status=JobStatus.DELETING)
-    states = counts(before.job_id).states
+    states = items_count(before.job_id).states
     pending = states.get(ItemState.PENDING.value, 0)
     since = max(0, before.pending - pending) if before.changed else 0  # what the call's own step left to be skipped
     return replace(

@@ -1,134 +1,25 @@
-"""The ledger: adding, claiming, extending, releasing and counting work items.
+"""Claims: items taken, prolonged and given back by workers, fenced by a lease each.
 
 The statements are written out in SQL because their plans matter: a claim walks one partial index in rank
-order and stays flat however many items are settled. Settling is in `settling.py`, the end of a job in
-`ending.py`, expired leases in `healing.py`.
+order and stays flat however many items are settled.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import connection
 
-from jobs.messages import wake
-from jobs.models import KEY_MAX_CHARACTERS
-from jobs.postgres.text import storable
-from jobs.postgres.transactions import LockedJob, job_lock, retried
-from jobs.registry.kinds import Claim, NewItem
-from jobs.states import GROWING_JOB, ItemState, JobStatus
+from jobs.ledger.counts import pages_taken
+from jobs.ledger.moves import job_lock
+from jobs.postgres.transactions import retried
+from jobs.registry.kinds import Claim
+from jobs.states import JobStatus
 
-CHUNK = 1000
 LEASE_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many items of a job are in each state; skips and failures by reason, done by outcome."""
-
-    states: dict[str, int]
-    reasons: dict[str, int]
-    outcomes: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        """All items of the job."""
-        return sum(self.states.values())
-
-    @property
-    def unfinished(self) -> int:
-        """Items that are pending or claimed."""
-        return self.states.get(ItemState.PENDING.value, 0) + self.states.get(ItemState.CLAIMED.value, 0)
-
-    def as_json(self) -> dict[str, dict[str, int]]:
-        """Return the counts as stored in `Job.result`."""
-        return {"counts": self.states, "reasons": self.reasons, "outcomes": self.outcomes}
-
-
-def lanes_ensure(keys: Iterable[str]) -> dict[str, int]:
-    """Return the id of each lane, creating the missing ones. Keys are sorted so that no two writers deadlock."""
-    wanted = sorted(set(keys))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT key, id FROM jobs_lane WHERE key = ANY(%s)", [wanted])
-        found: dict[str, int] = dict(cursor.fetchall())
-        missing = [key for key in wanted if key not in found]
-        if missing:
-            cursor.execute(
-                "INSERT INTO jobs_lane (key) SELECT unnest(%s::text[]) ON CONFLICT (key) DO NOTHING",
-                [missing],
-            )
-            cursor.execute("SELECT key, id FROM jobs_lane WHERE key = ANY(%s)", [missing])
-            found.update(cursor.fetchall())
-    return found
-
-
-def items_add(job_id: UUID, items: Sequence[NewItem]) -> int:
-    """Add the items not yet known to the job; return how many were new. The caller's transaction locks the job.
-
-    Adds nothing once a cancel was requested: the lock orders this after the cancel, so no item slips in
-    behind it.
-    """
-    job = job_lock(job_id)
-    return 0 if job is None else items_grow(job, items)
-
-
-def items_grow(job: LockedJob, items: Sequence[NewItem]) -> int:
-    """As `items_add`, for a job this transaction has locked."""
-    if job.status not in GROWING_JOB or job.cancel_requested_at is not None:
-        return 0
-    added = 0
-    for start in range(0, len(items), CHUNK):
-        added += _insert(job.key.id, items[start : start + CHUNK])
-    return added
-
-
-_INSERT = """
-    INSERT INTO jobs_workitem (job_id, lane_id, key, state, reason, outcome, rank, attempts, lost_leases,
-                               waited_seconds, data)
-    SELECT %s, d.lane, d.key, 'pending', '', '', d.rank, 0, 0, 0, d.data::jsonb
-    FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[]) AS d(lane, key, rank, data)
-    ON CONFLICT (job_id, key) DO NOTHING
-    RETURNING lane_id, key
-"""
-
-# What is found again on a shorter way and still waits is moved up. Not by ON CONFLICT DO UPDATE: that locks every
-# item a page links to, in the order of its links, and meets the heartbeats that lock them in the order of ids.
-_MOVE_UP = """
-    WITH lower AS (
-        SELECT w.id, d.rank, d.data
-        FROM unnest(%s::text[], %s::int[], %s::text[]) AS d(key, rank, data)
-        JOIN jobs_workitem w ON w.job_id = %s AND w.key = d.key
-        WHERE w.state = 'pending' AND w.rank > d.rank ORDER BY w.id FOR UPDATE OF w SKIP LOCKED)
-    UPDATE jobs_workitem w SET rank = lower.rank, data = lower.data::jsonb FROM lower WHERE w.id = lower.id
-"""
-
-
-def _insert(job_id: UUID, items: Sequence[NewItem]) -> int:
-    for item in items:
-        if len(item.key) > KEY_MAX_CHARACTERS:
-            raise ValueError(f"an item's key is {len(item.key)} characters; at most {KEY_MAX_CHARACTERS} fit")
-    lanes = lanes_ensure(item.lane for item in items)
-    columns = _columns(items)
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [job_id, [lanes[item.lane] for item in items], *columns])
-        inserted = cursor.fetchall()
-        new = {key for _, key in inserted}
-        known = [item for item in items if item.key not in new]
-        if known:
-            cursor.execute(_MOVE_UP, [*_columns(known), job_id])
-    woken = sorted({lane for lane, _ in inserted})
-    transaction.on_commit(lambda: wake.lanes_wake(woken), robust=True)
-    return len(inserted)
-
-
-def _columns(items: Sequence[NewItem]) -> tuple[list[str], list[int], list[str]]:
-    """Return keys, ranks and data (JSON), each as one array for PostgreSQL."""
-    data = [json.dumps(storable(item.data)) for item in items]
-    return [item.key for item in items], [item.rank for item in items], data
 
 
 # A job has work in a lane if something there is due. `%%(lost)s` picks items that never lost a lease, or
@@ -208,7 +99,7 @@ def _claim_within(page_limit: int, asked: dict[str, Any]) -> list[tuple[Any, ...
     job = job_lock(asked["job"])
     if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:
         return []
-    room = min(asked["limit"], page_limit - pages_taken(asked["job"]))
+    room = min(asked["limit"], page_limit - pages_taken(job.key))
     return _rows(_CLAIM_OF, {**asked, "limit": room}) if room > 0 else []
 
 
@@ -223,17 +114,6 @@ def _claim(
     job_id: UUID, lease: UUID, item: int, key: str, rank: int, attempts: int, waited_seconds: int, data: str
 ) -> Claim:
     return Claim(item, job_id, key, lease, rank, attempts, waited_seconds, json.loads(data))
-
-
-def pages_taken(job_id: UUID) -> int:
-    """Return how many items count towards the page limit: claimed ones and fetched pages, not redirects."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM jobs_workitem WHERE job_id = %s AND"
-            " (state = 'claimed' OR (state = 'done' AND outcome NOT IN ('redirected', 'sitemap')))",
-            [job_id],
-        )
-        return int(cursor.fetchone()[0])
 
 
 def items_extend(claims: Sequence[Claim], *, lease_seconds: float = LEASE_SECONDS) -> set[int]:
@@ -274,23 +154,3 @@ def _release(claims: Sequence[Claim]) -> int:
             [[claim.id for claim in claims], [claim.lease for claim in claims]],
         )
         return int(cursor.rowcount)
-
-
-def counts(job_id: UUID) -> Counts:
-    """Return how the job's items stand, by one GROUP BY over the ledger."""
-    states: dict[str, int] = {}
-    reasons: dict[str, int] = {}
-    outcomes: dict[str, int] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT state, reason, outcome, count(*) FROM jobs_workitem WHERE job_id = %s"
-            " GROUP BY state, reason, outcome",
-            [job_id],
-        )
-        for state, reason, outcome, number in cursor.fetchall():
-            states[state] = states.get(state, 0) + number
-            if reason:
-                reasons[reason] = reasons.get(reason, 0) + number
-            if outcome:
-                outcomes[outcome] = outcomes.get(outcome, 0) + number
-    return Counts(dict(sorted(states.items())), dict(sorted(reasons.items())), dict(sorted(outcomes.items())))
