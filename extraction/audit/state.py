@@ -20,7 +20,7 @@ FIRST_AFTER = timedelta(minutes=1)  # a start has better things to do
 class Progress:
     """How far an audit has come. side: what is gone through; after: the last id of it that was compared.
 
-    seconds: of work, without the rests between pages.
+    seconds: of work, without the rests between batches.
     """
 
     side: AuditSide = AuditSide.PASSAGES
@@ -48,12 +48,12 @@ class Progress:
         return replace(self, side=sides[sides.index(self.side) + 1], after=None)
 
     def rows_seen(self, number: int, differing: int, *, after: UUID) -> "Progress":
-        """Return the progress after a page of rows."""
+        """Return the progress after a batch of rows."""
         found = self.rows_without_points + differing
         return replace(self, rows=self.rows + number, rows_without_points=found, after=after)
 
     def points_seen(self, number: int, differing: int, *, after: UUID) -> "Progress":
-        """Return the progress after a page of points."""
+        """Return the progress after a batch of points."""
         found = self.points_without_rows + differing
         return replace(self, points=self.points + number, points_without_rows=found, after=after)
 

@@ -32,7 +32,7 @@ MAX_LAG_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class SearchPage:
+class SearchResults:
     """The best hits. total: how many answered among those fetched, at least `len(hits)`."""
 
     hits: list[SearchHit]
@@ -53,7 +53,7 @@ def search(
     data: Mapping[str, Any] | None = None,
     store: VectorStore | None = None,
     embedder: Embedder | None = None,
-) -> SearchPage:
+) -> SearchResults:
     """Return the extractions and passages of a project that answer `query` best.
 
     limit: 1 to 100. kinds: `extraction`, `passage`. Each sequence means "any of"; empty restricts nothing.
@@ -75,7 +75,7 @@ def search(
     fetched = max(MIN_FETCHED, FETCH_FACTOR * limit)
     ranked, warnings = _ranked(words, wanted, fetched, store, embedder)
     hits = hits_read(ranked, wanted, query=words)
-    return SearchPage(hits[:limit], len(hits), query, warnings + _lag_warnings())
+    return SearchResults(hits[:limit], len(hits), query, warnings + _lag_warnings())
 
 
 def _ranked(

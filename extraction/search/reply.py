@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from extraction.search.hybrid import SearchPage
+from extraction.search.hybrid import SearchResults
 from extraction.search.rows import SearchHit
 from extraction.states import PointKind
 
 
-def page_json(page: SearchPage) -> dict[str, Any]:
+def results_json(page: SearchResults) -> dict[str, Any]:
     """Return results, query, total and warnings; see `hit_json`."""
     return {
         "results": [hit_json(hit) for hit in page.hits],

@@ -17,7 +17,6 @@ from jobs.postgres.id_arrays import IdArray
 _SOURCE = (
     "id",
     "source_id",
-    "job_id",
     "source__url",
     "source__title",
     "source__source_group",
@@ -42,7 +41,6 @@ class SearchHit:
     language: str
     text: str
     snippet: list[Segment]
-    job_id: UUID | None = None
     field_group: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -119,7 +117,6 @@ def _source_facts(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "source_id": row["source_id"],
-        "job_id": row["job_id"],
         "source_url": row["source__url"],
         "source_title": row["source__title"],
         "source_group": row["source__source_group"],

@@ -16,7 +16,7 @@ from extraction.states import EmbedderName
 from extraction.vectors.bm25 import without_question_words
 from jobs.errors import QuarryError, Unavailable
 
-MAX_TEXT_CHARACTERS = 20_000
+MAX_EMBEDDED_CHARACTERS = 20_000
 """A longer text is embedded by its beginning; passages and extractions are far shorter."""
 
 Matrix = NDArray[np.float32]
@@ -238,7 +238,7 @@ def normalised(vectors: Matrix) -> Matrix:
 
 def _sendable(text: str) -> str:
     """Return the beginning of `text`; a lone surrogate, which JSON can carry, becomes a question mark."""
-    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    return text[:MAX_EMBEDDED_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _vectors_of(response: httpx.Response, expected: int, url: str) -> list[list[float]]:

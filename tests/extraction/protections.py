@@ -258,9 +258,9 @@ PROTECTIONS = [
         Change(AUDIT_SLICES, "    return state.run_save(run, progress) and", "    return"),
     ),
     rule(
-        "audit-ends-between-pages",
-        "A worker that shuts down ends after the page under way.",
-        "audit/test_slices.py::test_a_shut_down_worker_ends_after_its_page",
+        "audit-ends-between-batches",
+        "A worker that shuts down ends after the batch under way.",
+        "audit/test_slices.py::test_a_shut_down_worker_ends_after_its_batch",
         Change(AUDIT_SLICES, "        stopping.set()\n        thread.join()\n", "        pass\n"),
     ),
     rule(

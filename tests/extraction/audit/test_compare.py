@@ -29,9 +29,9 @@ Drained = Callable[[], None]
 
 
 @pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 7, so that a handful of rows fills several."""
-    monkeypatch.setattr(compare, "PAGE", 7)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 7, so that a handful of rows fills several."""
+    monkeypatch.setattr(compare, "BATCH_IDS", 7)
 
 
 def orphans(store: TrippingStore, numbers: range) -> list[UUID]:

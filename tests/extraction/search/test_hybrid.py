@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crawling.models import Source
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.search.hybrid import SearchPage, search
+from extraction.search.hybrid import SearchResults, search
 from extraction.search.rows import has_data
 from extraction.search.snippets import snippet_make
 from extraction.vectors import process_store
@@ -48,7 +48,7 @@ class TestSearch:
         drained()
         return knowledge
 
-    def ask(self, filled: Knowledge, query: str, **options: Any) -> SearchPage:
+    def ask(self, filled: Knowledge, query: str, **options: Any) -> SearchResults:
         return search(project_id=filled.project.pk, query=query, **options)
 
     def test_a_passage_answers_with_its_source_and_snippet(self, filled: Knowledge) -> None:

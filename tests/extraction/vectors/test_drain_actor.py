@@ -11,8 +11,7 @@ from extraction.audit.chore import AUDIT_SLICE
 from extraction.vectors import drain
 from extraction.vectors.chore import DRAIN_VECTORS
 from extraction.vectors.drain import DrainReceipt
-
-PATIENCE_SECONDS = 30.0
+from tests.helpers.factories import PATIENCE_SECONDS
 
 
 @pytest.fixture
