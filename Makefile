@@ -4,7 +4,7 @@
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench lock clean venv venv-dev
+.PHONY: help up demo test prove check bench lock clean venv venv-dev
 
 MANAGE := .venv/bin/python manage.py
 PACKAGES := config jobs crawling extraction
@@ -16,6 +16,7 @@ help:
 	echo "make demo    show Quarry at work on a sample site, with nothing to configure"
 	echo "make up      run Quarry: web server, workers and database in one terminal"
 	echo "make test    run the tests"
+	echo "make prove   take each protection away and see its test fail (ARGS=--tenth: a random tenth of them)"
 	echo "make check   run the linters, the type checker and the architecture checks"
 	echo "make bench   measure"
 	echo "make lock    resolve the dependencies anew into the lock files"
@@ -32,6 +33,9 @@ bench: venv
 
 test: venv-dev
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+prove: venv-dev
+	.venv/bin/python -m tests.prove $(ARGS)
 
 check: venv-dev
 	.venv/bin/python -m ruff check .

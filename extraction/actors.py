@@ -7,6 +7,7 @@ import dramatiq
 from dramatiq.middleware import Shutdown
 
 from extraction.audit.chore import AUDIT_SLICE
+from extraction.vectors.chore import DRAIN_VECTORS
 from jobs.messages.names import CONTROL_QUEUE, WORK_QUEUE
 from jobs.messages.send import actor_send
 
@@ -15,7 +16,9 @@ log = logging.getLogger(__name__)
 _draining = threading.Lock()
 
 
-@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=60_000)  # ms
+@dramatiq.actor(  # limits in milliseconds
+    actor_name=DRAIN_VECTORS, queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=60_000
+)
 def drain_vectors() -> None:
     """Bring the vector store up to date with the rows, and serve the audits that were asked for.
 
@@ -37,7 +40,14 @@ def drain_vectors() -> None:
 
 
 # notify_shutdown: it ends after its batch of ids, and goes on there with the next worker.
-@dramatiq.actor(queue_name=WORK_QUEUE, max_retries=0, time_limit=600_000, max_age=600_000, notify_shutdown=True)  # ms
+@dramatiq.actor(
+    actor_name=AUDIT_SLICE,
+    queue_name=WORK_QUEUE,
+    max_retries=0,
+    time_limit=600_000,  # ms
+    max_age=600_000,  # ms
+    notify_shutdown=True,
+)
 def audit_slice() -> None:
     """Go on with the background audit, if one is due, for as long as a slice of work lasts."""
     from extraction.audit import slices  # imported here as above

@@ -1,22 +1,28 @@
 """Proves that each protection is guarded by a test: take it away, and exactly that test must fail.
 
-    python -m tests.prove              every rule
-    python -m tests.prove lane leases  rules whose id begins with one of these words
+    python -m tests.prove               every rule
+    python -m tests.prove lane leases   rules whose id begins with one of these words
+    python -m tests.prove --tenth       a tenth of them, chosen at random; the seed is printed
+    python -m tests.prove --tenth 4711  the tenth that this seed chooses
 
 Each app lists its rules in `tests/<app>/protections.py` as `PROTECTIONS = [Protection(…), …]`. The program
 works on a copy of the packages: it first runs all the named tests as they are, then one mutation at a time.
 It ends with 1 if a mutation survives, hangs, breaks more than the rule (the test cannot even start), or if the
-text it wants to take away is no longer there.
+text it wants to take away is no longer there. Whether the tables still fit the code is also a test of the suite
+(`tests/test_prove.py`), which runs no mutation.
 """
 
+import argparse
+import ast
 import importlib
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -60,10 +66,57 @@ def protections() -> list[Protection]:
     rules: list[Protection] = []
     for table in sorted((ROOT / "tests").glob("*/protections.py")):
         rules += importlib.import_module(f"tests.{table.parent.name}.protections").PROTECTIONS
-    doubled = {one.rule for one in rules if sum(other.rule == one.rule for other in rules) > 1}
-    if doubled:
-        raise SystemExit(f"these rules are listed twice: {', '.join(sorted(doubled))}")
     return rules
+
+
+def stale(rules: Sequence[Protection], root: Path = ROOT) -> list[str]:
+    """Return a line for all that is no longer true of the rules: a snippet, a test or an id that does not fit."""
+    ids = [rule.rule for rule in rules]
+    wrong = [f"{rule_id}: listed {ids.count(rule_id)} times" for rule_id in sorted(set(ids)) if ids.count(rule_id) > 1]
+    for rule in rules:
+        faults = [not_found(root, change) for change in rule.changes] if rule.changes else ["takes nothing away"]
+        faults.append(test_missing(root, rule.test))
+        wrong += [f"{rule.rule}: {fault}" for fault in faults if fault]
+    return wrong
+
+
+def not_found(folder: Path, change: Change) -> str:
+    """Return why the change cannot be made to its file in `folder`, empty if it can."""
+    path = folder / change.file
+    times = path.read_text().count(change.snippet) if path.exists() else 0
+    if times == 1:
+        return "" if change.replacement != change.snippet else f"changes nothing in {change.file}"
+    first_line = change.snippet.strip().partition("\n")[0]
+    return f"found {times} times in {change.file}: {first_line}"
+
+
+def test_missing(folder: Path, test: str) -> str:
+    """Return what is missing of the test `file::function` or `file::function[parameters]`, empty if nothing is.
+
+    Nothing is imported. The parts of the parameters' id must be written in the decorators of the function.
+    """
+    file, _, name = test.partition("::")
+    function, _, parameters = name.removesuffix("]").partition("[")
+    path = folder / file
+    if not path.exists():
+        return f"{file} is missing"
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            written = set(_written(node.decorator_list))
+            missing = [part for part in parameters.split("-") if part and not {part, parameters} & written]
+            return f"{file}::{function} has no parameter {', '.join(missing)}" if missing else ""
+    return f"{file} has no {function}"
+
+
+def _written(decorators: Iterable[ast.expr]) -> Iterator[str]:
+    """Yield the names and values that stand in the decorators as pytest would write them in an id."""
+    for node in (inner for decorator in decorators for inner in ast.walk(decorator)):
+        if isinstance(node, ast.Constant):
+            yield str(node.value)
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
 
 
 def copy_made(folder: Path) -> None:
@@ -103,24 +156,17 @@ def tests_run(folder: Path, tests: Sequence[str], *options: str, seconds: float 
 def mutated(folder: Path, changes: Iterable[Change]) -> str:
     """Apply the changes to the copy; return what is wrong with them, empty if nothing."""
     for change in changes:
+        if wrong := not_found(folder, change):
+            return wrong
         path = folder / change.file
-        text = path.read_text() if path.exists() else ""
-        if text.count(change.snippet) != 1:
-            first_line = change.snippet.strip().partition("\n")[0]
-            return f"found {text.count(change.snippet)} times in {change.file}: {first_line}"
-        path.write_text(text.replace(change.snippet, change.replacement))
+        path.write_text(path.read_text().replace(change.snippet, change.replacement))
     return ""
-
-
-def restored(folder: Path, changes: Iterable[Change]) -> None:
-    """Put the original files back into the copy."""
-    for change in changes:
-        if (ROOT / change.file).exists():
-            shutil.copy2(ROOT / change.file, folder / change.file)
 
 
 def verdict(folder: Path, protection: Protection) -> str:
     """Return what is wrong with the protection's test, empty if it fails as it should."""
+    files = {folder / change.file for change in protection.changes}
+    originals = {path: path.read_text() for path in files if path.exists()}
     try:
         wrong = mutated(folder, protection.changes)
         if wrong:
@@ -130,7 +176,8 @@ def verdict(folder: Path, protection: Protection) -> str:
             return f"NO ANSWER {run.problem}"
         return "" if run.failed else "SURVIVED  the test passes without the protection"
     finally:
-        restored(folder, protection.changes)
+        for path, text in originals.items():
+            path.write_text(text)
 
 
 def prove(rules: Sequence[Protection]) -> int:
@@ -155,14 +202,29 @@ def prove(rules: Sequence[Protection]) -> int:
     return unproven
 
 
-def main(words: Sequence[str]) -> int:
+def chosen(rules: Sequence[Protection], words: Sequence[str], seed: int | None) -> list[Protection]:
+    """Return the rules whose id begins with one of the words; with a seed a tenth of them, at least one."""
+    fitting = [rule for rule in rules if not words or rule.rule.startswith(tuple(words))]
+    if seed is None or not fitting:
+        return fitting
+    return random.Random(seed).sample(fitting, -(-len(fitting) // 10))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if every chosen rule is proven."""
-    rules = [rule for rule in protections() if not words or rule.rule.startswith(tuple(words))]
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", description="Prove that the protections are tested.")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="how the ids of the rules begin; without one, all")
+    parser.add_argument("--tenth", nargs="?", type=int, const=random.randrange(10_000), metavar="SEED")
+    asked = parser.parse_args(arguments)
+    rules = chosen(protections(), asked.words, asked.tenth)
     if not rules:
         print("no rule begins so; they are: " + ", ".join(rule.rule for rule in protections()))
         return 2
+    if asked.tenth is not None:
+        words = " ".join([*asked.words, f"--tenth {asked.tenth}"])
+        print(f'Once more:   make prove ARGS="{words}"   chose {", ".join(rule.rule for rule in rules)}', flush=True)
     return int(prove(rules) > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

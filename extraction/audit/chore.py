@@ -13,7 +13,8 @@ from jobs.registry.chores import Chore
 
 log = logging.getLogger(__name__)
 
-AUDIT_SLICE = "audit_slice"  #: the actor
+AUDIT_SLICE = "audit_slice"  #: the actor's name
+
 WAKE_AGAIN_SECONDS = 120.0
 
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from jobs.messages.send import actor_send
 from jobs.registry.chores import Chore
 
-DRAIN_VECTORS = "drain_vectors"  #: the actor
+DRAIN_VECTORS = "drain_vectors"  #: the actor's name
 
 _WAKE_EVERY_SECONDS = 0.5
 

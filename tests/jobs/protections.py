@@ -20,6 +20,7 @@ WAKE = "jobs/messages/wake.py"
 ACTORS = "jobs/actors.py"
 NAMES = "jobs/messages/names.py"
 CONFIRMED = "jobs/staff/confirmed_actions.py"
+IDEMPOTENCY = "jobs/api/idempotency.py"
 
 LOCK = Change(MOVES, "WHERE id = %s FOR NO KEY UPDATE", "WHERE id = %s")
 FENCE_ROWS = Change(SETTLING, "leases.get(outcome.claim.id) == outcome.claim.lease", "outcome.claim.id in leases")
@@ -330,7 +331,7 @@ PROTECTIONS = [
     rule(
         "cancel-aborts",
         "Workers look for a cancel every 0.25 s and abort what is in flight.",
-        "worker/test_slice_stops.py::test_a_cancel_aborts_sixteen_in_flight_within_a_second",
+        "worker/test_slice_stops.py::test_a_cancel_aborts_sixteen_in_flight_between_two_heartbeats",
         Change(
             SLICE,
             "            self._abort(set(await self._patiently(lanes.jobs_stopping, job_ids)))\n",
@@ -400,6 +401,12 @@ PROTECTIONS = [
         "A job that cannot be ended keeps no other from healing.",
         "worker/test_healing.py::test_a_job_that_cannot_be_ended_keeps_no_other_from_healing",
         Change(HEALING, "            errors.append(error)\n", "            raise\n"),
+    ),
+    rule(
+        "heal-removals-at-random",
+        "Removals that fail again and again keep none of the others waiting.",
+        "worker/test_healing_removals.py::test_removals_that_fail_again_and_again_keep_none_waiting",
+        Change(HEALING, "ORDER BY random() LIMIT %s", "ORDER BY id LIMIT %s"),
     ),
     rule(
         "run-interrupts",
@@ -474,6 +481,12 @@ PROTECTIONS = [
         Change("jobs/queries/tallies.py", "if len(found) <= ARTIFACTS_PER_JOB:", "if True:"),
     ),
     rule(
+        "admin-confirmation-expires",
+        "A confirmation page older than an hour is refused: its numbers may long be wrong.",
+        "staff/test_confirmed_actions.py::test_a_confirmation_older_than_an_hour_is_refused",
+        Change(CONFIRMED, ", max_age=FROZEN_SECONDS"),
+    ),
+    rule(
         "admin-same-sentence",
         "The admin refuses in the words of the service.",
         "staff/test_matrix_admin.py::test_every_button_in_every_situation",
@@ -494,6 +507,32 @@ PROTECTIONS = [
         "REST passes on the sentence that says what to do next.",
         "api/test_matrix_rest.py::test_every_request_in_every_situation",
         Change("config/web/problems.py", "detail=error.detail, title=title", "detail=title, title=title"),
+    ),
+    rule(
+        "rest-key-lives-a-day",
+        "An idempotency key answers for a day, and is new again after it.",
+        "api/test_idempotency_keys.py::test_the_reply_is_kept_for_a_day_and_then_the_key_is_new_again",
+        Change(
+            IDEMPOTENCY,
+            "    WHERE known.created_at < clock_timestamp() - make_interval(hours => %s)\n",
+            "    WHERE %s < 0\n",
+        ),
+    ),
+    rule(
+        "rest-key-lives-no-less",
+        "Within that day no request with the same key creates anything.",
+        "api/test_idempotency_keys.py::test_the_reply_is_kept_for_a_day_and_then_the_key_is_new_again",
+        Change(
+            IDEMPOTENCY,
+            "    WHERE known.created_at < clock_timestamp() - make_interval(hours => %s)\n",
+            "    WHERE %s > 0\n",
+        ),
+    ),
+    rule(
+        "rest-keys-expire",
+        "Keys are removed once they have had their day, and not before.",
+        "api/test_idempotency_keys.py::test_what_is_removed_is_what_would_be_new_again",
+        Change(IDEMPOTENCY, ' WHERE created_at < clock_timestamp() - make_interval(hours => %s)"', ' WHERE %s > 0"'),
     ),
     rule(
         "rest-waits-for-the-end",

@@ -13,7 +13,7 @@ from crawling.work.items import page_item
 from jobs.models import Lane, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim
-from jobs.worker import runner
+from jobs.worker import runner, slice
 from tests.helpers.crawls import crawl, crawl_start, drive, html, items, lanes_of, result, sources
 from tests.helpers.web_server import Reply, Request, bomb, redirect, serve
 
@@ -233,6 +233,7 @@ def test_a_page_that_cannot_be_stored_fails_alone(project: Project, monkeypatch:
         return replace(fetched, status=2_000_000) if url.endswith("/poison") else fetched
 
     monkeypatch.setattr(worker, "fetch", lying)
+    monkeypatch.setattr(slice, "SETTLE_AFTER_SECONDS", 3600.0)  # however slow, it has neighbours in its batch
     paths = ["/a", "/b", "/poison", "/c"]
     with serve({"/": html("Start", *paths)} | {path: html(f"Page {path}") for path in paths}) as server:
         job = crawl(project, server.url("/"))

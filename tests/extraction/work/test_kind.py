@@ -11,12 +11,13 @@ from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
 from extraction.schema.projects import ProjectDraft, project_create
 from extraction.schema.versions import schema_save
-from extraction.work import worker
+from extraction.work import kind, worker
 from extraction.work.kind import source_item, sources_selected
 from extraction.work.submission import extract_submit
 from jobs.ledger import settle
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import JobRef
+from jobs.worker import slice
 from tests.helpers.crawls import drive, html
 from tests.helpers.extractions import SCHEMA, extract, fetching_job, found, page_store, product
 from tests.helpers.threads import Side
@@ -194,7 +195,9 @@ def test_a_page_that_breaks_an_extractor_fails_alone(
 def test_a_result_that_cannot_be_stored_fails_alone(
     project: Project, crawl: JobRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
+    """It is settled together with others: all are in one lane, and no settle is due because of the time."""
+    monkeypatch.setattr(kind, "LANES", 1)
+    monkeypatch.setattr(slice, "SETTLE_AFTER_SECONDS", 3600.0)
     pages = {name: page_store(crawl, f"/{name}", product(name)) for name in "abcdefghij"}
     real = worker.page_extract
 

@@ -87,6 +87,15 @@ def test_waiting_ends_with_what_was_waited_for():
     assert waited(0, count_up, lambda number: number == 3, seconds=20) == (3, True)
 
 
+def test_pauses_between_looks_grow_to_a_limit(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(waiting.time, "sleep", pauses.append)
+    assert waited(0, count_up, lambda number: number == 20, seconds=3600) == (20, True)
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[1] > pauses[0]) == (waiting.FIRST_PAUSE_SECONDS, True)
+    assert pauses[-1] == pauses[-2] == waiting.MAX_PAUSE_SECONDS
+
+
 def test_waiting_ends_with_the_time():
     assert waited(0, lambda seen: seen, lambda seen: False, seconds=0.05) == (0, True)
     assert waited(0, count_up, lambda seen: False, seconds=0) == (0, True)

@@ -224,7 +224,7 @@ def test_a_deadlock_is_tried_again(make_job: MakeJob, in_thread: InThread) -> No
 
     assert retried(partial(lock_both, "mine", one, two, wait_for_other)) == "mine"
     assert first_locked[0].result() == "other"
-    assert len(tries) == 3, tries
+    assert len(tries) > len({"mine", "other"}), "one of them was broken, and tried again"
 
 
 def test_a_serialisation_failure_is_tried_again(make_job: MakeJob, in_thread: InThread) -> None:
@@ -281,15 +281,22 @@ def test_waking_many_lanes_from_two_sides_cannot_deadlock(make_job: MakeJob, in_
 
 def test_a_settle_locks_its_items_in_the_order_of_ids(make_job: MakeJob, in_thread: InThread) -> None:
     """So that two settles, or a settle and a release, never hold what the other wants next."""
-    job = make_job(2000)
+    job = make_job(3)
     claims = claimed(3)
-    outcomes = [kinds.done(claim) for claim in reversed(claims)]
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE jobs_workitem")  # among so many they are looked up one by one, as they are given
+    ids = [claim.id for claim in claims]
+    WorkItem.objects.filter(pk=ids[0]).update(rank=1)  # a row that was written anew lies behind the others
+
+    def settle_by_scan() -> settle.Settled:
+        with connection.cursor() as cursor:  # an index on ids would meet them in order whatever is asked
+            cursor.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
+        return settle_done(job, claims)
+
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM jobs_workitem WHERE id = %s FOR UPDATE", [claims[0].id])
-        settling = in_thread(settle.outcomes_settle, job.pk, outcomes)
+        cursor.execute("SELECT id FROM jobs_workitem WHERE job_id = %s ORDER BY ctid", [job.pk])
+        assert [row[0] for row in cursor.fetchall()] == [*ids[1:], ids[0]]
+        cursor.execute("SELECT id FROM jobs_workitem WHERE id = %s FOR UPDATE", [ids[0]])
+        settling = in_thread(settle_by_scan)
         settling.wait_blocked()
-        cursor.execute("SELECT id FROM jobs_workitem WHERE id = %s FOR UPDATE NOWAIT", [claims[2].id])
-        assert cursor.fetchone() == (claims[2].id,)
+        cursor.execute("SELECT id FROM jobs_workitem WHERE id = ANY(%s) FOR UPDATE NOWAIT", [ids[1:]])
+        assert len(cursor.fetchall()) == 2, "it holds none of the later items while it waits for the first"
     assert settling.result().written == 3

@@ -1,7 +1,6 @@
 """Slices that are told to stop, or should be: cancel, force, pause, hung work, lost leases."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -38,19 +37,20 @@ MakeJob = Callable[..., Job]
 InThread = Callable[..., Side]
 
 
-def test_a_cancel_aborts_sixteen_in_flight_within_a_second(
-    make_job: MakeJob, probe: Probe, in_thread: InThread
+def test_a_cancel_aborts_sixteen_in_flight_between_two_heartbeats(
+    make_job: MakeJob, probe: Probe, in_thread: InThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The look for cancels finds it, which is often enough for a cancel to end within a second."""
+    assert slice.CHECK_SECONDS + slice.SETTLE_AFTER_SECONDS < 1.0
+    monkeypatch.setattr(slice, "HEARTBEAT_SECONDS", 3600.0)
     gate = Gate()
     probe.do = held_at(gate)
     job = make_job(40)
     side = in_thread(runner.slice_run, lane_id=lane_id())
     probe.wait_started(16)
-    asked = time.monotonic()
     receipt = job_cancel(job_id=job.pk)
     assert (receipt.status, receipt.in_flight, receipt.skipped) == (JobStatus.CANCELLING, 16, 24)
     until(lambda: status_of(job) == "cancelled", "the job is cancelled")
-    assert time.monotonic() - asked < 1.0
     assert states(job) == {"skipped": 40}
     assert side.result() == 16
     assert len(probe.started) == 16
@@ -287,8 +287,6 @@ def test_a_lost_item_that_is_paused_leaves_the_lane_working(
         return claims
 
     monkeypatch.setattr("jobs.worker.slice.items_claim", claim_then_swap)
-    began = time.monotonic()
     runner.slice_run(lane_id=lane_id())
-    assert time.monotonic() - began < 10
     assert (status_of(lost), status_of(other)) == ("paused", "completed")
     assert states(lost) == {"pending": 1}

@@ -76,9 +76,7 @@ def test_nothing_due_soon_ends_the_slice_with_a_delayed_wake(
     make_job(2)
     WorkItem.objects.update(not_before=timezone.now() + timedelta(seconds=90))
     sent.messages.clear()
-    began = time.monotonic()
     assert in_thread(runner.slice_run, lane_id=lane_id()).result() == 0
-    assert time.monotonic() - began < 3
     ((actor, args, delay),) = sent.messages
     assert (actor, args) == ("run_slice", (lane_id(),))
     assert delay is not None
