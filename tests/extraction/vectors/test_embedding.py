@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from extraction.states import EmbedderName
 from extraction.vectors.embedding import (
+    MAX_EMBEDDED_CHARACTERS,
     EmbedderRejected,
     EmbedderUnavailable,
     EmbedderUnknown,
@@ -157,6 +158,11 @@ def test_openai_batches_and_restores_the_order(openai, service):
 def test_openai_sends_no_empty_and_no_broken_text(openai, service):
     openai.embed_texts(["", "\ud800"])
     assert service.requests[0][2]["input"] == [" ", "?"]
+
+
+def test_a_long_text_is_embedded_by_its_beginning(openai, service):
+    openai.embed_texts(["x" * (MAX_EMBEDDED_CHARACTERS + 1)])
+    assert service.requests[0][2]["input"] == ["x" * MAX_EMBEDDED_CHARACTERS]
 
 
 def test_openai_query_is_one_vector(openai):

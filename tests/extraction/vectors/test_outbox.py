@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
+from django.utils import timezone
 
 from crawling.models import Source
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
@@ -328,6 +330,20 @@ def test_a_poisonous_row_backs_off_alone(knowledge: Knowledge, store: TrippingSt
     Passage.objects.filter(pk=culprit).update(text="harmless")
     store.calm()
     assert drain_vectors().removed == 1, "a changed row is tried at once"
+
+
+def test_the_back_off_of_a_refused_row_has_a_ceiling(knowledge: Knowledge, store: TrippingStore) -> None:
+    def reject(points: object) -> None:
+        raise StoreRejected("this point is refused")
+
+    row = knowledge.passage()
+    store.before_upsert = reject
+    for attempts in (11, 1000):  # 2 ** 12 s is more than an hour
+        VectorChange.objects.update(attempts=attempts, not_before=None)
+        before = timezone.now()
+        assert drain_vectors().failed == 1
+        due_at = change(row).not_before
+        assert before <= due_at - timedelta(seconds=outbox.MAX_BACKOFF_SECONDS) <= timezone.now()
 
 
 def test_a_text_the_embedder_refuses_backs_off_alone(
