@@ -27,8 +27,8 @@ BY_VALUE = {
         "crawling/web/test_politeness.py::test_no_more_items_are_held_than_the_host_may_be_asked_for"
     ),
     "extraction.api.schemas_sources.MAX_SOURCE_IDS": "extraction/api/test_api_sources.py::test_bad_wishes_are_422",
-    "extraction.schema.model.MAX_FIELDS": "extraction/schema/test_schema.py::test_duplicates_and_sizes_are_refused",
-    "extraction.schema.model.MAX_GROUPS": "extraction/schema/test_schema.py::test_duplicates_and_sizes_are_refused",
+    "extraction.schema.model.MAX_FIELDS": "extraction/schema/test_model.py::test_duplicates_and_sizes_are_refused",
+    "extraction.schema.model.MAX_GROUPS": "extraction/schema/test_model.py::test_duplicates_and_sizes_are_refused",
     "extraction.schema.projects.MAX_NAME_CHARACTERS": "extraction/schema/test_projects.py::test_a_name_is_needed",
     "extraction.search.hybrid.MAX_LIMIT": "extraction/api/test_api_search.py::test_bad_input_is_told_in_one_sentence",
     "extraction.search.hybrid.MAX_QUERY_CHARACTERS": (
