@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from crawling.models import Source
+from extraction.states import VectorOperation
 from jobs.models import Job, Project, new_id
 
 
@@ -90,9 +91,6 @@ class Extraction(models.Model):
 class VectorChange(models.Model):
     """A row whose point in the vector store is out of date. Written by triggers, removed by the drain."""
 
-    UPSERT = "upsert"
-    DELETE = "delete"
-
     point_id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=10)
     operation = models.CharField(max_length=6)
@@ -112,7 +110,7 @@ class VectorChange(models.Model):
     class Meta:
         indexes = [models.Index(fields=["operation", "version"], name="change_order")]
         constraints = [
-            models.CheckConstraint(condition=Q(operation__in=["upsert", "delete"]), name="change_operation"),
+            models.CheckConstraint(condition=Q(operation__in=[*map(str, VectorOperation)]), name="change_operation"),
         ]
 
     def __str__(self) -> str:

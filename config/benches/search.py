@@ -13,8 +13,8 @@ from config.benches.commands import command_run
 from config.benches.documentation import POSTGRESQL, require, served
 from extraction.models import Passage
 from extraction.search.hybrid import search
+from extraction.states import PointKind
 from extraction.vectors import process_store
-from extraction.vectors.points import PASSAGE
 from extraction.vectors.stores.base import Hit, VectorStore
 from jobs.control.projects import DEFAULT_PROJECT, project_named
 
@@ -79,7 +79,7 @@ def quality(project_id: UUID, questions: Sequence[dict[str, Any]], store: Vector
 
 def _rank(project_id: UUID, question: dict[str, Any], store: VectorStore) -> int | None:
     """Return the place of the first right page, from 1; None if it is not among the hits."""
-    page = search(project_id=project_id, query=question["question"], limit=HITS, kinds=[PASSAGE], store=store)
+    page = search(project_id=project_id, query=question["question"], limit=HITS, kinds=[PointKind.PASSAGE], store=store)
     pages = dict.fromkeys(hit.source_url.rpartition("/")[2] for hit in page.hits)
     return next((place for place, name in enumerate(pages, 1) if name in question["pages"]), None)
 

@@ -11,7 +11,7 @@ from crawling.work.submission import CrawlOptions, crawl_submit
 from extraction.models import Extraction, Passage
 from extraction.schema.projects import ProjectDraft, project_create
 from extraction.search.hybrid import search
-from extraction.search.reply import page_json
+from extraction.search.reply import results_json
 from jobs.cli import follow
 
 PROJECT = "Fernhill Instruments"
@@ -53,7 +53,7 @@ def demonstrate(*, quiet: bool) -> Demonstrated:
             project_id=project_id, url=f"{site.url}/", options=CrawlOptions(source_group="fernhill"), actor="demo"
         )
         summaries = follow.job_follow(job_id, quiet=quiet)
-        found = page_json(search(project_id=project_id, query=QUERY, limit=3))
+        found = results_json(search(project_id=project_id, query=QUERY, limit=3))
         values = values_shown(project_id, site.url)
     return Demonstrated(
         summaries=summaries,

@@ -7,7 +7,7 @@ from ninja import Router, Status
 
 from extraction.api.schemas_sources import SearchIn, SearchOut
 from extraction.search.hybrid import search
-from extraction.search.reply import page_json
+from extraction.search.reply import results_json
 from jobs.api.access import XApiKey
 from jobs.api.schemas import problems
 from jobs.control.projects import project_require
@@ -35,6 +35,6 @@ def search_project(request: HttpRequest, project_id: UUID, body: SearchIn) -> St
         kinds=body.kinds or (),
         data=body.filters,
     )
-    reply = page_json(page)
+    reply = results_json(page)
     reply["warnings"] = body.ineffective() + reply["warnings"]
     return Status(200, SearchOut.model_validate(reply))

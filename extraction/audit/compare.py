@@ -1,4 +1,4 @@
-"""The audit: compares rows and points both ways, page by page, and lets the outbox put right what differs.
+"""The audit: compares rows and points both ways, batch by batch, and lets the outbox put right what differs.
 
 A row waiting in the outbox is lag, not a fault. Both sides move while they are compared, so each suspect is
 looked at again, database, store, database, and all of it twice, before it counts. Never more than a batch of ids
@@ -6,8 +6,7 @@ is in memory.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,13 +15,13 @@ from django.db import connection
 from extraction.audit import state
 from extraction.audit.state import Progress
 from extraction.models import Extraction, Passage
+from extraction.states import AuditSide
 from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
 from jobs.errors import Unavailable
-from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
-PAGE = 500
+BATCH_IDS = 500
 LOOKS = 2  # a fault must show twice: a replica of a cluster may lag for a moment
 
 # One array instead of 500 parameters, as `pk__in` makes them: a fifth of the time, of which there is a lot in an audit.
@@ -56,7 +55,7 @@ def audit(fix: bool = False, *, store: VectorStore | None = None) -> AuditReceip
     try:
         store = store or process_store.store()
         while not progress.is_done:
-            progress = page_compare(progress, store, fix=fix)
+            progress = batch_compare(progress, store, fix=fix)
     except (StoreError, *OUTAGES) as error:
         state.attempt_interrupted(error.detail)
         raise Unavailable(f"The audit stopped: {error.detail}") from error
@@ -71,45 +70,38 @@ def audit(fix: bool = False, *, store: VectorStore | None = None) -> AuditReceip
     )
 
 
-def page_compare(progress: Progress, store: VectorStore, *, fix: bool = False) -> Progress:
-    """Compare the next page of ids; return how far the audit has come with it.
+def batch_compare(progress: Progress, store: VectorStore, *, fix: bool = False) -> Progress:
+    """Compare the next batch of ids; return how far the audit has come with it.
 
-    Raises: StoreError, or one of `applying.OUTAGES`.
+    Raises: StoreError, or one of `apply.OUTAGES`.
     """
     began = time.monotonic()
     is_points = progress.is_at_points
-    page = store.scroll_ids(progress.after, PAGE) if is_points else _row_page(progress.side, progress.after)
-    if not page:
+    batch = store.scroll_ids(progress.after, BATCH_IDS) if is_points else _row_batch(progress.side, progress.after)
+    if not batch:
         return progress.side_ended()
     look = _without_rows if is_points else _without_points
-    found: Sequence[UUID] = page
+    found: Sequence[UUID] = batch
     for _ in range(LOOKS):
         found = look(found, store) if found else []
     if fix:
         outbox.points_requeue(found)
     seen = progress.points_seen if is_points else progress.rows_seen
-    compared = seen(len(page), len(found), after=page[-1])
+    compared = seen(len(batch), len(found), after=batch[-1])
     fixed = progress.fixed + (len(found) if fix else 0)
     return replace(compared, fixed=fixed, seconds=progress.seconds + time.monotonic() - began)
 
 
-@contextmanager
-def auditing() -> Iterator[bool]:
-    """Hold the auditors' lock until the block ends; what is given says whether it was free."""
-    with lock_tried(AUDITOR_LOCK) as is_alone:
-        yield is_alone
-
-
-def _row_page(side: str, after: UUID | None) -> list[UUID]:
-    model: type[Passage] | type[Extraction] = Passage if side == state.PASSAGES else Extraction
+def _row_batch(side: AuditSide, after: UUID | None) -> list[UUID]:
+    model: type[Passage] | type[Extraction] = Passage if side is AuditSide.PASSAGES else Extraction
     ids = model.objects.order_by("pk").values_list("pk", flat=True)
-    return list((ids if after is None else ids.filter(pk__gt=after))[:PAGE])
+    return list((ids if after is None else ids.filter(pk__gt=after))[:BATCH_IDS])
 
 
 def _without_points(ids: Sequence[UUID], store: VectorStore) -> list[UUID]:
-    """Return the rows that are settled, have no point, and are still settled rows afterwards."""
-    settled = _existing_rows(ids) - _waiting(ids)
-    missing = settled - store.existing(sorted(settled)) if settled else set()
+    """Return the rows with nothing waiting that have no point, and still are such rows afterwards."""
+    expected = _existing_rows(ids) - _waiting(ids)
+    missing = expected - store.existing(sorted(expected)) if expected else set()
     return sorted((_existing_rows(sorted(missing)) - _waiting(sorted(missing))) if missing else ())
 
 
@@ -118,8 +110,8 @@ def _without_rows(ids: Sequence[UUID], store: VectorStore) -> list[UUID]:
     suspects = sorted(set(ids) - _existing_rows(ids) - _waiting(ids))
     if not suspects:
         return []
-    # The page was contiguous: only points written meanwhile can push a suspect out of a second, larger look.
-    still = sorted(set(suspects) & set(store.scroll_ids(_before(suspects[0]), 2 * PAGE)))
+    # The batch was contiguous: only points written meanwhile can push a suspect out of a second, larger look.
+    still = sorted(set(suspects) & set(store.scroll_ids(_before(suspects[0]), 2 * BATCH_IDS)))
     return sorted(set(still) - _existing_rows(still) - _waiting(still)) if still else []
 
 

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from extraction.audit.compare import AuditReceipt, audit, auditing
+from extraction.audit.compare import AuditReceipt, audit
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
 from extraction.vectors import process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
 from jobs.errors import Unavailable
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def requests_serve(*, store: VectorStore | None = None) -> AuditReceipt | None:
     asked = list(AuditRequest.objects.values_list("pk", flat=True)[:1000])
     if not asked:
         return None
-    with auditing() as is_alone:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         if not is_alone:
             return None
         try:

@@ -1,4 +1,4 @@
-"""A slice of the background audit: a page at a time with rests between, one in the whole installation.
+"""A slice of the background audit: a batch of ids at a time with rests between, one in the whole installation.
 
 It only looks; repairing is left to people, who want to know first. It works on the queue of ordinary work, so that
 it never takes a thread from healing and cleanups, and goes on where the last slice of it ended, whoever did that.
@@ -13,17 +13,18 @@ from django.conf import settings
 from django.db import connections
 
 from extraction.audit import state
-from extraction.audit.compare import auditing, page_compare
+from extraction.audit.compare import batch_compare
 from extraction.audit.state import Run
 from extraction.vectors import process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.stores.base import StoreError, VectorStore
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 
 log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 60.0
 SAVE_SECONDS = 2.0
-REST_RATIO = 3.0  #: rests between pages, in times of a page: the audit takes a quarter of a thread
+REST_RATIO = 3.0  #: rests between batches, in times of a batch: the audit takes a quarter of a thread
 WAIT_SECONDS = 0.25
 
 
@@ -47,30 +48,30 @@ def slice_run() -> bool:
 
 
 def slice_serve(stopping: threading.Event) -> bool:
-    """Compare pages until all are compared, the time is over, or `stopping` is set; return whether to go on at once.
+    """Compare batches until all are compared, the time is over, or `stopping` is set; return whether to go on at once.
 
     An outage is noted, and the audit goes on where it was when it is woken again.
     """
     hours = settings.QUARRY.audit_hours
-    with auditing() as is_alone:
+    with lock_tried(AUDITOR_LOCK) as is_alone:
         if not is_alone or not hours:
             return False
         try:
             run = state.run_open(hours=hours, replica=process_store.embedder().name)
-            return run is not None and _pages_compare(run, process_store.store(), stopping)
+            return run is not None and _batches_compare(run, process_store.store(), stopping)
         except (StoreError, *OUTAGES) as error:
             log.warning("audit_postponed", extra={"detail": error.detail})
             state.attempt_interrupted(error.detail)
             return False
 
 
-def _pages_compare(run: Run, store: VectorStore, stopping: threading.Event) -> bool:
+def _batches_compare(run: Run, store: VectorStore, stopping: threading.Event) -> bool:
     progress = run.progress
     saved_at = time.monotonic()
     until = saved_at + SLICE_SECONDS
     while not stopping.is_set() and time.monotonic() < until:
         worked_before = progress.seconds
-        progress = page_compare(progress, store)
+        progress = batch_compare(progress, store)
         if progress.is_done:
             if state.run_finish(run, progress):
                 log.info("audit_finished", extra={"rows": progress.rows, "points": progress.points})

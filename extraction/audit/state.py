@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from extraction.models import AuditState
+from extraction.states import AuditSide
 
-PASSAGES, EXTRACTIONS, POINTS, DONE = SIDES = ("passages", "extractions", "points", "")
 FIRST_AFTER = timedelta(minutes=1)  # a start has better things to do
 
 
@@ -20,10 +20,10 @@ FIRST_AFTER = timedelta(minutes=1)  # a start has better things to do
 class Progress:
     """How far an audit has come. side: what is gone through; after: the last id of it that was compared.
 
-    seconds: of work, without the rests between pages.
+    seconds: of work, without the rests between batches.
     """
 
-    side: str = PASSAGES
+    side: AuditSide = AuditSide.PASSAGES
     after: UUID | None = None
     rows: int = 0
     points: int = 0
@@ -35,24 +35,25 @@ class Progress:
     @property
     def is_at_points(self) -> bool:
         """Whether rows are through and points are compared."""
-        return self.side == POINTS
+        return self.side is AuditSide.POINTS
 
     @property
     def is_done(self) -> bool:
         """Whether everything is compared."""
-        return self.side == DONE
+        return self.side is AuditSide.DONE
 
     def side_ended(self) -> "Progress":
         """Return the progress at the beginning of the next side."""
-        return replace(self, side=SIDES[SIDES.index(self.side) + 1], after=None)
+        sides = list(AuditSide)
+        return replace(self, side=sides[sides.index(self.side) + 1], after=None)
 
     def rows_seen(self, number: int, differing: int, *, after: UUID) -> "Progress":
-        """Return the progress after a page of rows."""
+        """Return the progress after a batch of rows."""
         found = self.rows_without_points + differing
         return replace(self, rows=self.rows + number, rows_without_points=found, after=after)
 
     def points_seen(self, number: int, differing: int, *, after: UUID) -> "Progress":
-        """Return the progress after a page of points."""
+        """Return the progress after a batch of points."""
         found = self.points_without_rows + differing
         return replace(self, points=self.points + number, points_without_rows=found, after=after)
 
@@ -188,7 +189,8 @@ def _packed(replica: str, progress: Progress) -> dict[str, Any]:
 
 def _unpacked(kept: dict[str, Any]) -> Progress:
     after = UUID(kept["after"]) if kept["after"] else None
-    return Progress(**{name: value for name, value in kept.items() if name != "replica"} | {"after": after})
+    counted = {name: value for name, value in kept.items() if name != "replica"}
+    return Progress(**counted | {"after": after, "side": AuditSide(kept["side"])})
 
 
 def _result(progress: Progress) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from extraction.cascade.extractors.base import Dropped, Extractor, Finding, Found
-from extraction.cascade.merge import Conflict, Merged, agrees, merge_found
+from extraction.cascade.merge import Disagreement, Merged, agrees, merge_found
 from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, verify
 from extraction.schema.model import ExtractionSchema, FieldGroup
+from extraction.states import EvidenceKind
 from extraction.values.parse import Value, checked
 from jobs.worker.cpu import cancellation_check
 
@@ -46,7 +47,7 @@ class GroupResult:
     evidence: dict[str, Evidence]
     confidence: float
     ungrounded: tuple[str, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def evidence_json(self) -> dict[str, Any]:
@@ -157,9 +158,9 @@ class _GroupRun:
         except BadValue as error:
             self._note(name, error.detail, raw=str(finding.value), method=evidence.method)
             return None
-        if evidence.kind != "ungrounded" and not verify(evidence, value, field, self.page):
+        if evidence.kind is not EvidenceKind.UNGROUNDED and not verify(evidence, value, field, self.page):
             evidence = Evidence(
-                kind="ungrounded",
+                kind=EvidenceKind.UNGROUNDED,
                 quote=evidence.quote,
                 method=evidence.method,
                 confidence=evidence.confidence,
@@ -190,11 +191,11 @@ class _GroupRun:
             data={name: one.value for name, one in merged.items()},
             evidence=evidence,
             confidence=min(proof.confidence for proof in evidence.values()),
-            ungrounded=tuple(name for name, proof in evidence.items() if proof.kind == "ungrounded"),
-            conflicts=tuple(conflict for one in merged.values() for conflict in one.conflicts),
+            ungrounded=tuple(name for name, proof in evidence.items() if proof.kind is EvidenceKind.UNGROUNDED),
+            disagreements=tuple(disagreement for one in merged.values() for disagreement in one.disagreements),
             notes=(*self.notes, *(Note(self.group.name, name, "Required, not found.") for name in absent)),
         )
 
 
 def _is_proven(entity: _Entity, name: str) -> bool:
-    return any(found.evidence.kind != "ungrounded" for found in entity.get(name, []))
+    return any(found.evidence.kind is not EvidenceKind.UNGROUNDED for found in entity.get(name, []))

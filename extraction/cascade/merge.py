@@ -10,11 +10,12 @@ from typing import Any
 from extraction.cascade.extractors.base import Found
 from extraction.evidence.verify import JOINED, Evidence
 from extraction.schema.model import FieldSpec, FieldType, MergeStrategy
+from extraction.states import EvidenceKind
 from extraction.values.parse import Value
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class Disagreement:
     """Another value that was found for the field and not kept."""
 
     field: str
@@ -30,7 +31,7 @@ class Merged:
 
     value: Value
     evidence: Evidence
-    conflicts: tuple[Conflict, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
 
 def merge_found(field: FieldSpec, found: Sequence[Found]) -> Merged:
@@ -43,15 +44,15 @@ def merge_found(field: FieldSpec, found: Sequence[Found]) -> Merged:
     """
     if not found:
         raise ValueError("nothing to merge")
-    proven = [one for one in found if one.evidence.kind != "ungrounded"]
+    proven = [one for one in found if one.evidence.kind is not EvidenceKind.UNGROUNDED]
     usable = proven or list(found)
     if field.field_type is FieldType.LIST and field.merging in _COLLECTING:
         return _collected(usable)
     if field.field_type in JOINED and field.merging is MergeStrategy.MERGE_DEDUPE:
         return _joined(usable)
     kept = _chosen(field.merging, usable)
-    conflicts = tuple(_conflict(one) for one in found if not agrees(one.value, kept.value))
-    return Merged(kept.value, kept.evidence, _distinct(conflicts))
+    disagreements = tuple(_disagreement(one) for one in found if not agrees(one.value, kept.value))
+    return Merged(kept.value, kept.evidence, _distinct(disagreements))
 
 
 _COLLECTING = frozenset({MergeStrategy.COLLECT_UNIQUE, MergeStrategy.MERGE_DEDUPE})
@@ -117,10 +118,10 @@ def _chained(proofs: Sequence[Evidence]) -> Evidence:
     return flat[0].model_copy(update={"parts": tuple(flat[1:]), "confidence": confidence})
 
 
-def _conflict(one: Found) -> Conflict:
+def _disagreement(one: Found) -> Disagreement:
     evidence = one.evidence
-    return Conflict(one.field, one.value, evidence.quote, evidence.method, evidence.confidence)
+    return Disagreement(one.field, one.value, evidence.quote, evidence.method, evidence.confidence)
 
 
-def _distinct(conflicts: tuple[Conflict, ...]) -> tuple[Conflict, ...]:
-    return tuple({value_key(conflict.value): conflict for conflict in reversed(conflicts)}.values())[::-1]
+def _distinct(disagreements: tuple[Disagreement, ...]) -> tuple[Disagreement, ...]:
+    return tuple({value_key(one.value): one for one in reversed(disagreements)}.values())[::-1]

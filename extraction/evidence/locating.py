@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
+from extraction.states import Match
 from extraction.values.months import months_named
 
 FUZZY_CUTOFF = 85
@@ -32,11 +33,11 @@ _TYPOGRAPHY = str.maketrans(
 
 
 class Span(NamedTuple):
-    """A half-open range of code points, and how it was found: `exact`, `normalised` or `fuzzy`."""
+    """A half-open range of code points, and how it was found."""
 
     start: int
     end: int
-    manner: str
+    match: Match
     similarity: float  #: 0 to 100
 
 
@@ -74,7 +75,7 @@ def _figures(text: str) -> list[str]:
 def _locate_exactly(text: str, quote: str) -> Span | None:
     for start in _occurrences(text, quote):
         if not _cuts(text, start, start + len(quote), quote):
-            return Span(start, start + len(quote), "exact", 100.0)
+            return Span(start, start + len(quote), Match.EXACT, 100.0)
     return None
 
 
@@ -83,7 +84,7 @@ def _locate_normalised(text: str, quote: str) -> Span | None:
     if not wanted:
         return None
     for start in _occurrences(within.text, wanted):
-        span = _original_span(within, start, start + len(wanted), "normalised", 100.0)
+        span = _original_span(within, start, start + len(wanted), Match.NORMALISED, 100.0)
         if not _cuts(text, span.start, span.end, quote) and same_figures(text[span.start : span.end], quote):
             return span
     return None
@@ -100,7 +101,7 @@ def _locate_nearly(text: str, quote: str) -> Span | None:
     similarity = fuzz.ratio(wanted, within.text[start:end])
     if similarity < FUZZY_CUTOFF:
         return None
-    span = _original_span(within, start, end, "fuzzy", similarity)
+    span = _original_span(within, start, end, Match.FUZZY, similarity)
     place = text[span.start : span.end]
     if _cuts(text, span.start, span.end, quote) or not same_figures(place, quote) or _negates(place, quote):
         return None
@@ -163,10 +164,10 @@ def _spells(character: str) -> bool:
     return character.isalnum() and not "\u0e00" <= character <= "\u0fff" and not "\u3040" <= character <= "\ud7af"
 
 
-def _original_span(within: _Normalised, start: int, end: int, manner: str, similarity: float) -> Span:
+def _original_span(within: _Normalised, start: int, end: int, match: Match, similarity: float) -> Span:
     first = within.origins[start]
     last = within.origins[end - 1] + 1
-    return Span(first, last, manner, similarity)
+    return Span(first, last, match, similarity)
 
 
 @lru_cache(maxsize=4)

@@ -10,13 +10,11 @@ from typing import Any
 
 from extraction.evidence.schema_types import is_kind_of
 from extraction.evidence.structured_data import (
-    JSON_LD,
-    META,
-    MICRODATA,
     StructuredData,
     pointer_to,
     raw_text,
 )
+from extraction.states import Syntax
 
 MAX_NODES = 5000
 MAX_HOPS = 8
@@ -44,7 +42,7 @@ class Leaf:
 class Node:
     """One item: `parent` and `via` tell in which property of which node it is nested."""
 
-    syntax: str
+    syntax: Syntax
     index: int
     path: tuple[str | int, ...]
     data: dict[str, Any]
@@ -55,14 +53,14 @@ class Node:
     @property
     def types(self) -> tuple[str, ...]:
         """The bare type names, without the vocabulary's address."""
-        raw = self.data.get("type" if self.syntax == MICRODATA else "@type")
+        raw = self.data.get("type" if self.syntax is Syntax.MICRODATA else "@type")
         names = raw if isinstance(raw, list) else [raw]
         return tuple(bare_name(name) for name in names if isinstance(name, str))
 
     @property
     def identity(self) -> str | None:
         """The node's own identifier, if it has one."""
-        raw = self.data.get("id" if self.syntax == MICRODATA else "@id")
+        raw = self.data.get("id" if self.syntax is Syntax.MICRODATA else "@id")
         return raw if isinstance(raw, str) else None
 
     def is_a(self, kind: str) -> bool:
@@ -71,8 +69,8 @@ class Node:
 
     def children(self, name: str) -> list[Node | Leaf]:
         """Return the values of a property in order: nested or referenced nodes, and plain values."""
-        base = (*self.path, "properties") if self.syntax == MICRODATA else self.path
-        holder = self.data.get("properties", {}) if self.syntax == MICRODATA else self.data
+        base = (*self.path, "properties") if self.syntax is Syntax.MICRODATA else self.path
+        holder = self.data.get("properties", {}) if self.syntax is Syntax.MICRODATA else self.data
         found: list[Node | Leaf] = []
         for key in _matching_keys(holder, name):
             for path, value in _flat((*base, key), holder[key]):
@@ -119,7 +117,7 @@ class Node:
             leaves = [child for child in self.children(name) if isinstance(child, Leaf)]
             if leaves:
                 return leaves[:1]
-        if self.syntax == JSON_LD and self.identity and _VOCABULARY.match(self.identity):
+        if self.syntax is Syntax.JSON_LD and self.identity and _VOCABULARY.match(self.identity):
             return [self._leaf((*self.path, "@id"), self.identity)]
         return []
 
@@ -128,7 +126,7 @@ class Node:
             raw = raw_text(value)
             return None if raw is None or not raw.strip() else self._leaf(path, raw)
         for key in ("@value", "value"):
-            is_literal = key == "@value" or (self.syntax == MICRODATA and "properties" not in value)
+            is_literal = key == "@value" or (self.syntax is Syntax.MICRODATA and "properties" not in value)
             if is_literal and raw_text(value.get(key)):
                 return self._leaf((*path, key), raw_text(value[key]) or "")
         if set(value) == {"@id"} and isinstance(value["@id"], str) and value["@id"] in self.graph.by_id:
@@ -147,7 +145,7 @@ class Graph:
         self.by_id: dict[str, Node] = {}
         self.meta: dict[str, list[str]] = {}
         for block in structured.blocks:
-            if block.syntax == META:
+            if block.syntax is Syntax.META:
                 self.meta = block.data
                 continue
             for path, value in _flat((), block.data):
@@ -158,7 +156,7 @@ class Graph:
         """Return the contents of each meta tag called `name`; `meta:author` means the plain `author`."""
         key = name.lower().removeprefix("meta:")
         contents = self.meta.get(key, [])
-        return [Leaf(raw, f"{META}[0]#{pointer_to((key, n))}") for n, raw in enumerate(contents)]
+        return [Leaf(raw, f"{Syntax.META}[0]#{pointer_to((key, n))}") for n, raw in enumerate(contents)]
 
     def of_kind(self, kind: str) -> list[Node]:
         """Return the nodes of a type or a narrower one, in document order."""
@@ -181,8 +179,8 @@ def bare_name(name: str) -> str:
 
 
 def _nested(node: Node) -> Iterator[Node]:
-    base = (*node.path, "properties") if node.syntax == MICRODATA else node.path
-    holder = node.data.get("properties", {}) if node.syntax == MICRODATA else node.data
+    base = (*node.path, "properties") if node.syntax is Syntax.MICRODATA else node.path
+    holder = node.data.get("properties", {}) if node.syntax is Syntax.MICRODATA else node.data
     for key, value in holder.items():
         if key in ("@context", "@type", "@id"):
             continue

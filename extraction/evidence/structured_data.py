@@ -15,12 +15,9 @@ from typing import Any
 from lxml import etree
 
 from extraction.evidence.json_repair import BrokenJson, load_json
+from extraction.states import Syntax
 
-JSON_LD = "json-ld"
-MICRODATA = "microdata"
-META = "meta"
-
-_ADDRESS = re.compile(r"(json-ld|microdata|meta)\[(\d{1,6})\]#((?:/.*)?)", re.S)
+_ADDRESS = re.compile(rf"({'|'.join(Syntax)})\[(\d{{1,6}})\]#((?:/.*)?)", re.S)
 _SCRIPTS = etree.XPath("//script[contains(translate(@type, 'APLICTONDJS', 'aplictondjs'), 'application/ld+json')]")
 _METAS = etree.XPath("//meta[@content and (@property or @name)]")
 
@@ -29,7 +26,7 @@ _METAS = etree.XPath("//meta[@content and (@property or @name)]")
 class Block:
     """One block: `data` is JSON data whose numbers are kept as the strings they were written as."""
 
-    syntax: str
+    syntax: Syntax
     index: int
     data: Any
 
@@ -40,10 +37,6 @@ class StructuredData:
 
     blocks: tuple[Block, ...]
     problems: tuple[str, ...] = ()
-
-    def of(self, syntax: str) -> list[Block]:
-        """Return the blocks of one syntax, in document order."""
-        return [block for block in self.blocks if block.syntax == syntax]
 
     def read(self, address: str) -> str | None:
         """Return the raw string at `address`, or None when nothing (or no plain value) stands there."""
@@ -94,7 +87,7 @@ def _json_ld(tree: Any, problems: list[str]) -> list[Block]:
         if not source.strip():
             continue
         try:
-            blocks.append(Block(JSON_LD, index, load_json(source)))
+            blocks.append(Block(Syntax.JSON_LD, index, load_json(source)))
         except BrokenJson as error:
             problems.append(f"JSON-LD block {index} cannot be read: {error}")
     return blocks
@@ -110,7 +103,7 @@ def _microdata(tree: Any, problems: list[str]) -> list[Block]:
     except (ValueError, TypeError, RecursionError, etree.LxmlError) as error:
         problems.append(f"The microdata cannot be read: {error}")
         return []
-    return [Block(MICRODATA, index, item) for index, item in enumerate(items)]
+    return [Block(Syntax.MICRODATA, index, item) for index, item in enumerate(items)]
 
 
 def _meta(tree: Any) -> list[Block]:
@@ -121,4 +114,4 @@ def _meta(tree: Any) -> list[Block]:
         for key in dict.fromkeys((element.get("property") or element.get("name") or "").lower().split()):
             if content:
                 contents.setdefault(key, []).append(content)
-    return [Block(META, 0, contents)] if contents else []
+    return [Block(Syntax.META, 0, contents)] if contents else []

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from extraction.evidence.locating import Span, locate, locate_verbatim, same_fig
 from extraction.evidence.page import PageInput
 from extraction.schema.model import FieldSpec, FieldType
 from extraction.schema.selectors import compile_selector
+from extraction.states import EvidenceKind, SelectorLanguage
 from extraction.values.numbers import NUMBER, decimal_of
 from extraction.values.parse import Value, narrow, parse_list, parse_value
 
@@ -37,7 +38,7 @@ __all__ = [
 JOINED = frozenset({FieldType.TEXT, FieldType.SUMMARY})
 _JUDGED = frozenset({FieldType.BOOLEAN, FieldType.ENUM, FieldType.SUMMARY})
 _NUMERIC = frozenset({FieldType.INTEGER, FieldType.FLOAT})
-_SELECTOR_ADDRESS = re.compile(r"(css|xpath)\[(\d{1,6})\]#(.+)", re.S)
+_SELECTOR_ADDRESS = re.compile(rf"({'|'.join(SelectorLanguage)})\[(\d{{1,6}})\]#(.+)", re.S)
 _DATE_LIKE = (
     re.compile(r"\d{4}-\d{2}(?:-\d{2})?"),
     re.compile(r"[\w.,' /-]{6,40}?\d{4}"),
@@ -67,7 +68,7 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["text", "markup", "ungrounded"]
+    kind: EvidenceKind
     quote: str
     method: str
     confidence: float = Field(ge=0, le=1)
@@ -98,7 +99,9 @@ def text_evidence(page: PageInput, quote: str, *, method: str, confidence: float
         return None
     found = page.text[span.start : span.end]
     certainty = confidence * span.similarity / 100
-    return Evidence(kind="text", quote=found, start=span.start, end=span.end, method=method, confidence=certainty)
+    return Evidence(
+        kind=EvidenceKind.TEXT, quote=found, start=span.start, end=span.end, method=method, confidence=certainty
+    )
 
 
 def markup_evidence(
@@ -107,7 +110,7 @@ def markup_evidence(
     """Return proof by a markup address; with the text's span too where the same words stand there."""
     span = locate_verbatim(page.text, quote) if 3 <= len(quote) <= 500 else None
     return Evidence(
-        kind="markup",
+        kind=EvidenceKind.MARKUP,
         quote=quote,
         pointer=pointer,
         hint=hint,
@@ -136,7 +139,7 @@ def verify(evidence: Evidence, value: Value, field: FieldSpec, page: PageInput) 
     places = (evidence, *evidence.parts)
     if not all(_stands(place, page) for place in places):
         return False
-    if all(place.kind == "text" for place in places):
+    if all(place.kind is EvidenceKind.TEXT for place in places):
         return _supports(places, value, field, page)
     try:
         return _parsed(places, field, page) == value
@@ -145,12 +148,12 @@ def verify(evidence: Evidence, value: Value, field: FieldSpec, page: PageInput) 
 
 
 def _stands(evidence: Evidence, page: PageInput) -> bool:
-    if evidence.kind == "text":
+    if evidence.kind is EvidenceKind.TEXT:
         start, end = evidence.start, evidence.end
         if start is None or end is None or not 0 <= start < end <= len(page.text):
             return False
         return page.text[start:end] == evidence.quote
-    if evidence.kind != "markup" or evidence.pointer is None:
+    if evidence.kind is not EvidenceKind.MARKUP or evidence.pointer is None:
         return False
     hint = evidence.hint
     if hint is not None and read_address(page, hint.pointer) != hint.quote:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from crawling.models import Source
+from crawling.states import SourceStatus
 from extraction.models import Extraction
 from extraction.vectors.chore import drain_wake
 from jobs.postgres.chunks import rows_delete
@@ -27,8 +28,8 @@ class ExtractionOwner(ArtifactOwner):
         rows_delete(Extraction.objects.filter(pk__any=ids))
         drain_wake()
         others = Extraction.objects.filter(source_id__any=locked).values("source_id")  # what other jobs found there
-        Source.objects.filter(pk__any=locked).update(extracted_version=None, status="ready")
-        Source.objects.filter(pk__in=others).update(status="partial")
+        Source.objects.filter(pk__any=locked).update(extracted_version=None, status=SourceStatus.READY.value)
+        Source.objects.filter(pk__in=others).update(status=SourceStatus.PARTIAL.value)
         return {"extractions": Removed.all_of(len(ids))}
 
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
@@ -37,7 +38,7 @@ class ExtractionOwner(ArtifactOwner):
 
     def count(self, job_ids: Sequence[UUID]) -> int:
         """Return how many extractions these jobs made and still have."""
-        return Extraction.objects.filter(job_id__in=job_ids).count()
+        return Extraction.objects.filter(job_id__any=job_ids).count()
 
     def _locked_sources(self, job_id: UUID, size: int) -> list[UUID]:
         """Return the sources of the next `size` extractions, locked in URL order as settling does."""

@@ -6,7 +6,7 @@ Every process registers this owner, few remove anything: what takes a second to 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from extraction.models import VectorChange
+from extraction.states import VectorOperation
 from extraction.vectors import outbox
 from jobs.errors import Unavailable
 from jobs.registry.owners import ArtifactOwner, Removed, ReplyField
@@ -49,17 +49,17 @@ class VectorOwner(ArtifactOwner):
         """
         from extraction.audit import compare  # the store's clients take a second to load, as below
 
-        _drain(VectorChange.DELETE)
+        _drain(VectorOperation.DELETE)
         if _stored(job_ids):
-            _drain(VectorChange.UPSERT)  # rows that now belong to another job still say the old one in the store
+            _drain(VectorOperation.UPSERT)  # rows that now belong to another job still say the old one in the store
         # In this order: another drainer takes points out of the store first and changes out of the outbox then.
         if not outbox.changes_left(job_ids) and _stored(job_ids):
             compare.audit(fix=True)
-            _drain(VectorChange.UPSERT)
-            _drain(VectorChange.DELETE)
+            _drain(VectorOperation.UPSERT)
+            _drain(VectorOperation.DELETE)
 
 
-def _drain(operation: str) -> None:
+def _drain(operation: VectorOperation) -> None:
     from extraction.vectors.drain import DRAIN_SECONDS, drain  # as above
 
     receipt = drain(operation, seconds=DRAIN_SECONDS / 2)

@@ -16,8 +16,8 @@ from semantic_text_splitter import MarkdownSplitter
 from extraction.passages.outline import Section, Table, outline, without_link_targets
 from jobs.worker.cpu import cancellation_check
 
-MAX_CHARACTERS = 2000
-MIN_CHARACTERS = 400
+MAX_CHUNK_CHARACTERS = 2000
+MIN_CHUNK_CHARACTERS = 400
 WINDOW_CHARACTERS = 8_000
 
 
@@ -55,8 +55,8 @@ def chunk_markdown(
     text: str,
     *,
     title: str | None = None,
-    max_characters: int = MAX_CHARACTERS,
-    min_characters: int = MIN_CHARACTERS,
+    max_characters: int = MAX_CHUNK_CHARACTERS,
+    min_characters: int = MIN_CHUNK_CHARACTERS,
 ) -> list[Chunk]:
     """Return the chunks of `text` in order; together they hold every character that is not white space.
 

@@ -174,7 +174,7 @@ def _update(project_id: UUID, fields: Mapping[str, Any]) -> None:
 def _with_schemas(projects: Iterable[Project]) -> list[ProjectRead]:
     """Return the projects with their newest schemas; one that was given none yet has the preset `default`."""
     rows = list(projects)
-    newest = SchemaVersion.objects.filter(project__in=[row.pk for row in rows]).order_by("project_id", "-number")
+    newest = SchemaVersion.objects.filter(project__any=[row.pk for row in rows]).order_by("project_id", "-number")
     schemas = {
         project_id: (schema, number)
         for project_id, schema, number in newest.distinct("project_id").values_list("project_id", "schema", "number")

@@ -15,6 +15,7 @@ from cssselect import HTMLTranslator, SelectorError
 from lxml import etree
 
 from extraction.errors import SchemaInvalid
+from extraction.states import SelectorLanguage
 
 _XPATH_START = ("/", "./", ".//", "(", "xpath:")
 _CSS_SUFFIX = re.compile(r"::(?:attr\(\s*(?P<attribute>[\w:.-]+)\s*\)|text)\s*$")
@@ -24,9 +25,9 @@ _UNSEEN_TAGS = frozenset({"script", "style", "noscript", "template"})
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A compiled selector: `language` is `css` or `xpath`, `source` is what the schema says."""
+    """A compiled selector: `source` is what the schema says."""
 
-    language: str
+    language: SelectorLanguage
     source: str
     attribute: str | None
     program: Any  # lxml.etree.XPath, which has no type of its own
@@ -91,11 +92,11 @@ def compile_selector(source: str) -> Selector:
     """
     try:
         if source.startswith(_XPATH_START):
-            return Selector("xpath", source, None, etree.XPath(source.removeprefix("xpath:").strip()))
+            return Selector(SelectorLanguage.XPATH, source, None, etree.XPath(source.removeprefix("xpath:").strip()))
         suffix = _CSS_SUFFIX.search(source)
         css = source[: suffix.start()] if suffix else source
         program = etree.XPath(HTMLTranslator().css_to_xpath(css, prefix="descendant-or-self::"))
-        return Selector("css", source, suffix["attribute"] if suffix else None, program)
+        return Selector(SelectorLanguage.CSS, source, suffix["attribute"] if suffix else None, program)
     except (SelectorError, etree.XPathError, ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         raise SchemaInvalid(f"{source!r} is neither a valid CSS selector nor valid XPath: {reason}") from error

@@ -15,10 +15,10 @@ import numpy as np
 from extraction.models import VectorChange
 from extraction.search.fusion import zscore_sum
 from extraction.search.rows import SearchHit, hits_read
+from extraction.states import PointKind
 from extraction.vectors import bm25, process_store
 from extraction.vectors.apply import OUTAGES
 from extraction.vectors.embedding import Embedder, EmbedderRejected
-from extraction.vectors.points import EXTRACTION, PASSAGE
 from extraction.vectors.stores.base import Hit, SearchFilter, StoreRejected, VectorStore, conditions
 from jobs.errors import Invalid, Unavailable
 
@@ -32,7 +32,7 @@ MAX_LAG_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class SearchPage:
+class SearchResults:
     """The best hits. total: how many answered among those fetched, at least `len(hits)`."""
 
     hits: list[SearchHit]
@@ -53,7 +53,7 @@ def search(
     data: Mapping[str, Any] | None = None,
     store: VectorStore | None = None,
     embedder: Embedder | None = None,
-) -> SearchPage:
+) -> SearchResults:
     """Return the extractions and passages of a project that answer `query` best.
 
     limit: 1 to 100. kinds: `extraction`, `passage`. Each sequence means "any of"; empty restricts nothing.
@@ -75,7 +75,7 @@ def search(
     fetched = max(MIN_FETCHED, FETCH_FACTOR * limit)
     ranked, warnings = _ranked(words, wanted, fetched, store, embedder)
     hits = hits_read(ranked, wanted, query=words)
-    return SearchPage(hits[:limit], len(hits), query, warnings + _lag_warnings())
+    return SearchResults(hits[:limit], len(hits), query, warnings + _lag_warnings())
 
 
 def _ranked(
@@ -116,9 +116,10 @@ def _check_limit(limit: int) -> None:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
-    unknown = sorted(set(kinds) - {EXTRACTION, PASSAGE})
+    unknown = sorted(set(kinds) - set(PointKind))
     if unknown:
-        raise Invalid(f"There is no kind {unknown[0]!r}; use {EXTRACTION!r}, {PASSAGE!r} or both.", code="bad_kind")
+        detail = f"There is no kind {unknown[0]!r}; use 'extraction', 'passage' or both."
+        raise Invalid(detail, code="bad_kind")
 
 
 def _check_filter(wanted: SearchFilter) -> None:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from extraction.search.hybrid import SearchPage
+from extraction.search.hybrid import SearchResults
 from extraction.search.rows import SearchHit
-from extraction.vectors.points import EXTRACTION
+from extraction.states import PointKind
 
 
-def page_json(page: SearchPage) -> dict[str, Any]:
+def results_json(page: SearchResults) -> dict[str, Any]:
     """Return results, query, total and warnings; see `hit_json`."""
     return {
         "results": [hit_json(hit) for hit in page.hits],
@@ -19,7 +19,7 @@ def page_json(page: SearchPage) -> dict[str, Any]:
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:
     """Return one hit. A passage has extraction_id null, and its text and headings as data."""
-    is_extraction = hit.kind == EXTRACTION
+    is_extraction = hit.kind is PointKind.EXTRACTION
     return {
         "extraction_id": str(hit.id) if is_extraction else None,
         "passage_id": None if is_extraction else str(hit.id),

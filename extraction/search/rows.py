@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 
 from extraction.models import Extraction, Passage
 from extraction.search.snippets import Segment, snippet_make
-from extraction.vectors.points import EXTRACTION, PASSAGE, extraction_text, filterable, grounded
+from extraction.states import PointKind
+from extraction.vectors.points import extraction_text, filterable, grounded
 from extraction.vectors.stores.base import Hit, SearchFilter
+from jobs.postgres.id_arrays import IdArray
 
 _SOURCE = (
     "id",
     "source_id",
-    "job_id",
     "source__url",
     "source__title",
     "source__source_group",
@@ -30,7 +31,7 @@ class SearchHit:
     text: what was indexed, links and context aside; snippet: `(text, is_match)` segments of it, plain text.
     """
 
-    kind: str
+    kind: PointKind
     id: UUID
     score: float
     source_id: UUID
@@ -40,7 +41,6 @@ class SearchHit:
     language: str
     text: str
     snippet: list[Segment]
-    job_id: UUID | None = None
     field_group: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -57,9 +57,9 @@ def hits_read(ranked: Sequence[Hit], wanted: SearchFilter, *, query: str) -> lis
 
 
 def _extraction_hits(scores: Mapping[UUID, float], wanted: SearchFilter, query: str) -> list[SearchHit]:
-    if wanted.kinds and EXTRACTION not in wanted.kinds:
+    if wanted.kinds and PointKind.EXTRACTION not in wanted.kinds:
         return []
-    rows = _restricted(Extraction.objects.filter(pk__in=scores), wanted)
+    rows = _restricted(Extraction.objects.filter(pk__any=IdArray(scores)), wanted)
     if wanted.field_groups:
         rows = rows.filter(field_group__in=wanted.field_groups)
     hits = []
@@ -73,7 +73,7 @@ def _extraction_hits(scores: Mapping[UUID, float], wanted: SearchFilter, query: 
 def _extraction_hit(row: Mapping[str, Any], data: dict[str, Any], score: float, query: str) -> SearchHit:
     text = extraction_text(field_group=row["field_group"], data=data, title="")
     return SearchHit(
-        kind=EXTRACTION,
+        kind=PointKind.EXTRACTION,
         score=score,
         text=text,
         snippet=snippet_make(text, query),
@@ -86,14 +86,14 @@ def _extraction_hit(row: Mapping[str, Any], data: dict[str, Any], score: float, 
 
 
 def _passage_hits(scores: Mapping[UUID, float], wanted: SearchFilter, query: str) -> list[SearchHit]:
-    if (wanted.kinds and PASSAGE not in wanted.kinds) or wanted.field_groups:
+    if (wanted.kinds and PointKind.PASSAGE not in wanted.kinds) or wanted.field_groups:
         return []
     if not has_data({}, wanted.data):
         return []
-    rows = _restricted(Passage.objects.filter(pk__in=scores), wanted)
+    rows = _restricted(Passage.objects.filter(pk__any=IdArray(scores)), wanted)
     return [
         SearchHit(
-            kind=PASSAGE,
+            kind=PointKind.PASSAGE,
             score=scores[row["id"]],
             text=row["text"],
             snippet=snippet_make(row["text"], query),
@@ -117,7 +117,6 @@ def _source_facts(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "source_id": row["source_id"],
-        "job_id": row["job_id"],
         "source_url": row["source__url"],
         "source_title": row["source__title"],
         "source_group": row["source__source_group"],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-_PHRASES: tuple[tuple[str, str], ...] = (
+from extraction.states import Availability
+
+_PHRASES: tuple[tuple[Availability, str], ...] = (
     (
-        "OutOfStock",
+        Availability.OUT_OF_STOCK,
         r"out of stock|sold out|currently unavailable|temporarily unavailable|not available|no longer available"
         r"|unavailable|oos|not in stock|nicht (?:mehr |auf lager|verfügbar|lieferbar)[\w ]*|ausverkauft|derzeit nicht"
         r"|vergriffen|épuisé|indisponible|rupture de stock|en rupture|non disponibile|attualmente non|esaurito"
@@ -17,15 +19,15 @@ _PHRASES: tuple[tuple[str, str], ...] = (
         r"|stokta yok|tükendi|غير متوفر|نفدت|在庫切れ|在庫なし|缺货|售罄|품절",
     ),
     (
-        "PreOrder",
+        Availability.PRE_ORDER,
         r"pre[- ]?order(?: now)?|vorbestell\w*|vorbestellbar|précommande\w*|pré-commande\w*|preordina\w*"
         r"|preventa|reserva anticipada|pré-venda|предзаказ|předobjedn\w*|predobjedn\w*",
     ),
-    ("BackOrder", r"back[- ]?order(?:ed)?|available on backorder"),
-    ("Discontinued", r"discontinued|fin de série|auslaufartikel abverkauft"),
-    ("InStoreOnly", r"in[- ]store only|nur im markt|solo en tienda|uniquement en magasin"),
+    (Availability.BACK_ORDER, r"back[- ]?order(?:ed)?|available on backorder"),
+    (Availability.DISCONTINUED, r"discontinued|fin de série|auslaufartikel abverkauft"),
+    (Availability.IN_STORE_ONLY, r"in[- ]store only|nur im markt|solo en tienda|uniquement en magasin"),
     (
-        "InStock",
+        Availability.IN_STOCK,
         r"in stock|only \d+ left(?: in stock)?|available(?: now| immediately| for delivery)?|ready to ship"
         r"|add to (?:cart|basket|bag|trolley)|buy (?:it )?now|auf lager|lagernd|sofort lieferbar|lieferbar|vorrätig"
         r"|verfügbar|in den (?:einkaufswagen|warenkorb)\w*|en stock|disponible|ajouter au panier|acheter"
@@ -49,7 +51,7 @@ def is_only_availability(raw: str) -> bool:
     return any(pattern.fullmatch(text) for _, pattern in _PATTERNS)
 
 
-def availability_named(raw: str) -> str | None:
+def availability_named(raw: str) -> Availability | None:
     """Return the ItemAvailability member that a short text states, or None.
 
     What is missing speaks before what is there: "not available" holds "available".

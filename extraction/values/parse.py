@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from extraction.errors import BadValue
 from extraction.schema.model import FieldSpec, FieldType, has_stored_form
+from extraction.states import Availability
 from extraction.values.availability import availability_named
 from extraction.values.dates import parse_date
 from extraction.values.money import parse_money
@@ -152,10 +153,10 @@ def _parse_enum(raw: str, field: FieldSpec) -> str:
     for allowed in field.enum_values:
         if raw.strip() == allowed:
             return allowed
-    if "InStock" in field.enum_values:
+    if Availability.IN_STOCK in field.enum_values:
         stated = availability_named(plain_text(raw))
         if stated in field.enum_values:
-            return stated
+            return stated.value
     raise BadValue(f"{raw[:80]!r} is none of the allowed values ({', '.join(field.enum_values)[:200]}).")
 
 

@@ -8,7 +8,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass, fields
 
-from extraction.models import VectorChange
+from extraction.states import VectorOperation
 from extraction.vectors import outbox, process_store
 from extraction.vectors.apply import OUTAGES, Applying, write_seconds
 from extraction.vectors.embedding import Embedder
@@ -16,7 +16,7 @@ from extraction.vectors.stores.base import VectorStore
 
 log = logging.getLogger(__name__)
 
-BATCH_CHANGES = {VectorChange.DELETE: 1000, VectorChange.UPSERT: 128}
+BATCH_CHANGES = {VectorOperation.DELETE: 1000, VectorOperation.UPSERT: 128}
 DRAIN_SECONDS = 50.0
 OUTAGE_DELAY_SECONDS = 2.0
 IDLE_LANE_SECONDS = 1.0
@@ -55,7 +55,7 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
     embedder stops the upserts only.
     """
     until = time.monotonic() + seconds
-    receipt, stopped = DrainReceipt(), set[str]()
+    receipt, stopped = DrainReceipt(), set[VectorOperation]()
     next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)
     while (now := time.monotonic()) < until:
         claimed_before = receipt.claimed
@@ -77,13 +77,13 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
 
 
 def drain(
-    operation: str,
+    operation: VectorOperation,
     *,
     store: VectorStore | None = None,
     embedder: Embedder | None = None,
     seconds: float = DRAIN_SECONDS,
 ) -> DrainReceipt:
-    """Drain one lane (`upsert` or `delete`) until nothing is due, an outage, or `seconds` have passed."""
+    """Drain one lane until nothing is due, an outage, or `seconds` have passed."""
     until = time.monotonic() + seconds
     receipt = DrainReceipt()
     while time.monotonic() < until:
@@ -94,7 +94,9 @@ def drain(
     return receipt
 
 
-def drain_once(operation: str, *, store: VectorStore | None = None, embedder: Embedder | None = None) -> DrainReceipt:
+def drain_once(
+    operation: VectorOperation, *, store: VectorStore | None = None, embedder: Embedder | None = None
+) -> DrainReceipt:
     """Claim, apply and end one batch of a lane; return what became of it. Must not run in a transaction.
 
     store, embedder: those of this process when not given. On any way out, what did not end is given back.
@@ -102,7 +104,7 @@ def drain_once(operation: str, *, store: VectorStore | None = None, embedder: Em
     outbox.require_no_transaction()
     try:
         store = store or process_store.store()
-        if operation == VectorChange.UPSERT:
+        if operation is VectorOperation.UPSERT:
             embedder = embedder or process_store.embedder()
     except OUTAGES as error:
         return DrainReceipt(unavailable=error.detail)

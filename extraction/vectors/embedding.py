@@ -12,11 +12,11 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from extraction.states import EmbedderName
 from extraction.vectors.bm25 import without_question_words
 from jobs.errors import QuarryError, Unavailable
 
-EMBEDDERS = ("wordllama", "openai", "fastembed")
-MAX_TEXT_CHARACTERS = 20_000
+MAX_EMBEDDED_CHARACTERS = 20_000
 """A longer text is embedded by its beginning; passages and extractions are far shorter."""
 
 Matrix = NDArray[np.float32]
@@ -40,7 +40,7 @@ class EmbedderUnknown(QuarryError):
     code = "embedder_unknown"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no embedder {name!r}; set EMBEDDER to one of: {', '.join(EMBEDDERS)}.")
+        super().__init__(f"There is no embedder {name!r}; set EMBEDDER to one of: {', '.join(EmbedderName)}.")
         self.name = name
 
 
@@ -217,11 +217,11 @@ def make_embedder(name: str, *, base_url: str = "", api_key: str = "", model: st
     base_url, api_key, model: of the service (`openai`); fastembed takes `model` alone.
     Raises: EmbedderUnknown, EmbedderUnavailable when its settings are missing.
     """
-    if name == "wordllama":
+    if name == EmbedderName.WORDLLAMA:
         return WordLlamaEmbedder()
-    if name == "fastembed":
+    if name == EmbedderName.FASTEMBED:
         return FastEmbedEmbedder(model=model) if model else FastEmbedEmbedder()
-    if name == "openai":
+    if name == EmbedderName.OPENAI:
         if not base_url or not model:
             raise EmbedderUnavailable("EMBEDDER=openai needs EMBEDDING_BASE_URL and EMBEDDING_MODEL; set both.")
         return OpenAIEmbedder(base_url=base_url, api_key=api_key, model=model)
@@ -238,7 +238,7 @@ def normalised(vectors: Matrix) -> Matrix:
 
 def _sendable(text: str) -> str:
     """Return the beginning of `text`; a lone surrogate, which JSON can carry, becomes a question mark."""
-    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    return text[:MAX_EMBEDDED_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _vectors_of(response: httpx.Response, expected: int, url: str) -> list[list[float]]:

@@ -24,6 +24,7 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 
 from extraction.models import VectorChange
+from extraction.states import VectorOperation
 from extraction.vectors import outbox_statements as ends
 from jobs.postgres.transactions import retried
 
@@ -99,7 +100,11 @@ _CLAIM = """
 
 
 def changes_claim(
-    operation: str, *, limit: int, lease_seconds: float = LEASE_SECONDS, grace_seconds: float = GRACE_SECONDS
+    operation: VectorOperation,
+    *,
+    limit: int,
+    lease_seconds: float = LEASE_SECONDS,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Batch | None:
     """Return up to `limit` due changes of one lane, held under a fresh lease and committed; None if none is due.
 
@@ -109,10 +114,10 @@ def changes_claim(
     return retried(partial(_claim, operation, limit, lease_seconds, grace_seconds))
 
 
-def _claim(operation: str, limit: int, lease_seconds: float, grace_seconds: float) -> Batch | None:
+def _claim(operation: VectorOperation, limit: int, lease_seconds: float, grace_seconds: float) -> Batch | None:
     lease, now = uuid4(), time.monotonic()
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [operation, limit, lease, lease_seconds, grace_seconds])
+        cursor.execute(_CLAIM, [operation.value, limit, lease, lease_seconds, grace_seconds])
         changes = {row[0]: Change(*row) for row in cursor.fetchall()}
     if not changes:
         return None
@@ -180,7 +185,7 @@ def points_requeue(ids: Sequence[UUID], *, late_seconds: float | None = None) ->
 
 def changes_left(job_ids: Sequence[UUID]) -> int:
     """Return how many changes of these jobs' rows have not reached the store."""
-    return VectorChange.objects.filter(job_id__in=job_ids).count()
+    return VectorChange.objects.filter(job_id__any=job_ids).count()
 
 
 def outbox_lag() -> OutboxLag:

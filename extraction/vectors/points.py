@@ -11,12 +11,11 @@ from uuid import UUID
 
 from extraction.models import Extraction, Passage
 from extraction.passages.chunks import index_text
+from extraction.states import PointKind
 from extraction.vectors import bm25
 from extraction.vectors.embedding import Embedder
 from extraction.vectors.stores.base import Point
-
-PASSAGE = "passage"
-EXTRACTION = "extraction"
+from jobs.postgres.id_arrays import IdArray
 
 MAX_INDEX_CHARACTERS = 50_000
 MAX_FILTER_CHARACTERS = 300
@@ -37,10 +36,10 @@ class IndexedRow:
 
 def rows_load(ids: Sequence[UUID]) -> dict[UUID, IndexedRow]:
     """Return the rows of these points as they are now; a vanished one is missing. Two queries."""
-    passages = Passage.objects.filter(pk__in=ids).order_by().values(*_OWNERS, *_SOURCE, "text", "context")
-    extractions = (
-        Extraction.objects.filter(pk__in=ids).order_by().values(*_OWNERS, *_SOURCE, "field_group", "data", "ungrounded")
-    )
+    wanted = IdArray(ids)
+    passages = Passage.objects.filter(pk__any=wanted).order_by().values(*_OWNERS, *_SOURCE, "text", "context")
+    extractions = Extraction.objects.filter(pk__any=wanted).order_by()
+    extractions = extractions.values(*_OWNERS, *_SOURCE, "field_group", "data", "ungrounded")
     rows = [_passage_row(row) for row in passages] + [_extraction_row(row) for row in extractions]
     return {row.id: row for row in rows}
 
@@ -123,18 +122,20 @@ def _plain_float(value: int) -> float | None:
 
 
 def _passage_row(row: Mapping[str, Any]) -> IndexedRow:
-    return IndexedRow(row["id"], passage_text(text=row["text"], context=row["context"]), _payload(row, kind=PASSAGE))
+    text = passage_text(text=row["text"], context=row["context"])
+    return IndexedRow(row["id"], text, _payload(row, kind=PointKind.PASSAGE))
 
 
 def _extraction_row(row: Mapping[str, Any]) -> IndexedRow:
     data = grounded(row["data"], row["ungrounded"])
     text = extraction_text(field_group=row["field_group"], data=data, title=row["source__title"])
-    payload = _payload(row, kind=EXTRACTION, field_group=row["field_group"], data=filterable(data))
+    payload = _payload(row, kind=PointKind.EXTRACTION, field_group=row["field_group"], data=filterable(data))
     return IndexedRow(row["id"], text, payload)
 
 
-def _payload(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def _payload(row: Mapping[str, Any], *, kind: PointKind, **more: Any) -> dict[str, Any]:
     payload = {
+        "kind": kind.value,
         "project_id": str(row["project_id"]),
         "job_id": str(row["job_id"]) if row["job_id"] else None,
         "source_id": str(row["source_id"]),

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from crawling.models import Source
 from extraction.models import Extraction
 from extraction.schema.versions import schema_current
+from extraction.states import ItemOutcome
 from extraction.vectors.chore import drain_wake
 from extraction.work.store import ExtractionWrite, extractions_store, hashes_lock
 from jobs.control.submit import job_submit
@@ -18,6 +19,7 @@ from jobs.ledger.counts import items_count
 from jobs.ledger.items import items_add
 from jobs.models import Job, Project
 from jobs.postgres.chunks import id_chunks
+from jobs.postgres.id_arrays import IdArray
 from jobs.registry.kinds import JobKey, JobRef, Kind, NewItem, Outcome
 from jobs.states import ItemState, Reason
 
@@ -57,7 +59,7 @@ class Extract(Kind):
         """Return how much was found; when nothing was, the reason and what is possible all the same."""
         outcomes = items_count(job.id).outcomes
         facts: dict[str, Any] = {"extractions": Extraction.objects.filter(job_id=job.id).count()}
-        empty = outcomes.get("empty", 0)
+        empty = outcomes.get(ItemOutcome.EMPTY, 0)
         if empty:
             llm = "no LLM configured; " if not settings.QUARRY.llm_base_url else ""
             facts["note"] = f"{llm}{empty} pages without structured data; their passages are searchable"
@@ -95,7 +97,7 @@ def sources_selected(project_id: UUID, payload: dict[str, Any]) -> QuerySet[Sour
     if payload.get("held_by"):
         rows = rows.filter(holds__job_id=payload["held_by"])
     if payload.get("source_ids"):
-        rows = rows.filter(pk__in=payload["source_ids"])
+        rows = rows.filter(pk__any=IdArray(UUID(source_id) for source_id in payload["source_ids"]))
     if payload.get("source_groups"):
         rows = rows.filter(source_group__in=payload["source_groups"])
     if not payload.get("force"):

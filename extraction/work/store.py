@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from crawling.models import Source
+from crawling.states import SourceStatus
 from extraction.models import Extraction
+from extraction.states import NoteKind
 from jobs.postgres.text import storable
 from jobs.registry.kinds import JobKey
 
@@ -71,16 +73,21 @@ def _replace(job: JobKey, writes: Sequence[ExtractionWrite]) -> None:
 
 def _notes(result: "GroupResult") -> list[dict[str, Any]]:
     """Return the conflicts and the dropped values of one entity, as stored."""
-    conflicts = [{"kind": "conflict", **asdict(conflict)} for conflict in result.conflicts]
-    return conflicts + [{"kind": "note", **asdict(note)} for note in result.notes]
+    conflicts = [{"kind": NoteKind.CONFLICT, **asdict(one)} for one in result.disagreements]
+    return conflicts + [{"kind": NoteKind.NOTE, **asdict(note)} for note in result.notes]
 
 
 def _mark_sources(writes: Sequence[ExtractionWrite]) -> None:
-    by_end: dict[tuple[str, int | None], list[UUID]] = {}
+    by_end: dict[tuple[SourceStatus, int | None], list[UUID]] = {}
     for write in writes:
-        status = ("extracted" if write.results else "completed") if write.is_whole else "partial"
         number = write.schema_number if write.is_whole else None
-        by_end.setdefault((status, number), []).append(write.source_id)
+        by_end.setdefault((_status(write), number), []).append(write.source_id)
     for (status, number), ids in by_end.items():
-        changes: dict[str, Any] = {"status": status} | ({"extracted_version": number} if number else {})
+        changes: dict[str, Any] = {"status": status.value} | ({"extracted_version": number} if number else {})
         Source.objects.filter(pk__any=ids).update(**changes)
+
+
+def _status(write: ExtractionWrite) -> SourceStatus:
+    if not write.is_whole:
+        return SourceStatus.PARTIAL
+    return SourceStatus.EXTRACTED if write.results else SourceStatus.COMPLETED

@@ -16,6 +16,7 @@ from extraction.cascade.product.markup import ProductMarkup
 from extraction.evidence.page import PageInput
 from extraction.models import SchemaVersion
 from extraction.schema.model import ExtractionSchema
+from extraction.states import ItemOutcome
 from extraction.work.store import ExtractionWrite
 from jobs.errors import QuarryError
 from jobs.registry import kinds
@@ -92,7 +93,8 @@ class SourceWorker:
         }
         if notes:
             found["dropped"] = len(notes)
-        return kinds.done(claim, outcome="extracted" if results else "empty", result=found, write=write)
+        outcome = ItemOutcome.EXTRACTED if results else ItemOutcome.EMPTY
+        return kinds.done(claim, outcome=outcome.value, result=found, write=write)
 
 
 def page_extract(
@@ -113,7 +115,7 @@ def page_extract(
 
 def pages_load(source_ids: Sequence[UUID]) -> dict[UUID, StoredPage]:
     """Return the stored contents of those of the sources that exist."""
-    rows = SourceContent.objects.filter(source_id__in=source_ids).values_list(
+    rows = SourceContent.objects.filter(source_id__any=source_ids).values_list(
         "source_id",
         "source__url",
         "source__title",

@@ -9,6 +9,7 @@ KIND = "extraction/work/kind.py"
 WORKER = "extraction/work/worker.py"
 STORE = "extraction/work/store.py"
 DEPENDANT = "extraction/owners/source_dependant.py"
+POINTS = "extraction/vectors/points.py"
 OUTBOX = "extraction/vectors/outbox.py"
 STATEMENTS = "extraction/vectors/outbox_statements.py"
 APPLY = "extraction/vectors/apply.py"
@@ -184,7 +185,7 @@ PROTECTIONS = [
         "vector-deletes-alone",
         "Deletes have their own lane and need no embedder.",
         "vectors/test_outbox.py::test_deletes_need_no_embedder",
-        Change(DRAIN, "        if operation == VectorChange.UPSERT:\n", "        if True:\n"),
+        Change(DRAIN, "        if operation is VectorOperation.UPSERT:\n", "        if True:\n"),
     ),
     rule(
         "vector-outage-is-lag",
@@ -197,6 +198,25 @@ PROTECTIONS = [
         "Upserts bisect: a poisonous row backs off alone.",
         "vectors/test_outbox.py::test_a_poisonous_row_backs_off_alone",
         Change(APPLY, "            if len(ids) == 1:\n", "            if True:\n"),
+    ),
+    rule(
+        "vector-back-off-ceiling",
+        "The back-off of a refused row has a ceiling.",
+        "vectors/test_outbox.py::test_the_back_off_of_a_refused_row_has_a_ceiling",
+        Change(OUTBOX, "longest=MAX_BACKOFF_SECONDS", "longest=1e9"),
+    ),
+    rule(
+        "index-characters",
+        "No more of a row is indexed than the limit.",
+        "vectors/test_points.py::test_no_more_is_indexed_than_the_limit",
+        Change(POINTS, "context=context.strip())[:MAX_INDEX_CHARACTERS]", "context=context.strip())"),
+        Change(POINTS, "for line in lines if line)[:MAX_INDEX_CHARACTERS]", "for line in lines if line)"),
+    ),
+    rule(
+        "structured-data-nodes",
+        "No more nodes of a page's structured data are kept than the limit.",
+        "evidence/test_nodes.py::test_no_more_nodes_are_kept_than_the_limit",
+        Change("extraction/evidence/nodes.py", "while waiting and len(self.nodes) < MAX_NODES:", "while waiting:"),
     ),
     rule(
         "vector-given-back",
@@ -258,9 +278,9 @@ PROTECTIONS = [
         Change(AUDIT_SLICES, "    return state.run_save(run, progress) and", "    return"),
     ),
     rule(
-        "audit-ends-between-pages",
-        "A worker that shuts down ends after the page under way.",
-        "audit/test_slices.py::test_a_shut_down_worker_ends_after_its_page",
+        "audit-ends-between-batches",
+        "A worker that shuts down ends after the batch under way.",
+        "audit/test_slices.py::test_a_shut_down_worker_ends_after_its_batch",
         Change(AUDIT_SLICES, "        stopping.set()\n        thread.join()\n", "        pass\n"),
     ),
     rule(

@@ -20,8 +20,8 @@ from extraction.vectors.points import points_make, rows_load
 from extraction.vectors.stores.base import Point
 from extraction.vectors.stores.edge import EdgeStore
 from jobs.models import Job, Project
+from tests.helpers.factories import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20.0
 TIMEOUT_SECONDS = 0.5  # of the store: nothing here is a server, so it only shortens leases and graces
 
 

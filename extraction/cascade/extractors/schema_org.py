@@ -9,13 +9,13 @@ from extraction.cascade.extractors.main_node import is_told_apart, main_nodes
 from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.nodes import Leaf, Node
 from extraction.evidence.page import PageInput
-from extraction.evidence.structured_data import JSON_LD, META, MICRODATA
 from extraction.evidence.verify import Evidence, Place, markup_evidence
 from extraction.schema.model import FieldGroup, FieldSpec, FieldType
+from extraction.states import Method, Syntax
 from extraction.values.parse import parse_list, parse_value
 
 #: How far each syntax is trusted: meta tags are written for previews, not for facts.
-CONFIDENCE = {JSON_LD: 0.95, MICRODATA: 0.9, META: 0.8}
+CONFIDENCE = {Syntax.JSON_LD: 0.95, Syntax.MICRODATA: 0.9, Syntax.META: 0.8}
 _CURRENCY_TAGS = ("product:price:currency", "og:price:currency", "product:sale_price:currency")
 
 
@@ -25,7 +25,7 @@ class SchemaOrg:
     In a plain group a path means the page's main node of its type; in an entity list each node is one entity.
     """
 
-    name = "schema_org"
+    name: str = Method.SCHEMA_ORG
 
     def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
         """Return one finding per field and syntax; meta tags speak only where no node does."""
@@ -46,10 +46,10 @@ class SchemaOrg:
     def _field(self, page: PageInput, field: FieldSpec, nodes: _Nodes, index: int) -> list[Finding]:
         found: list[Finding] = []
         dropped: list[Finding] = []
-        answered: set[str] = set()
+        answered: set[Syntax] = set()
         for leaves in self._readings(page, field, nodes):
-            syntax = leaves[0].address.partition("[")[0]
-            if syntax in answered or (syntax == META and found):
+            syntax = Syntax(leaves[0].address.partition("[")[0])
+            if syntax in answered or (syntax is Syntax.META and found):
                 continue
             finding = _first_value(page, field, leaves, syntax, index)
             if isinstance(finding, Found):
@@ -113,10 +113,10 @@ def _entities(page: PageInput, group: FieldGroup) -> list[_Nodes]:
         path.partition(".")[0] for field in group.fields for path in field.schema_org if ":" not in path
     )
     best: list[Node] = []
-    for syntax in (JSON_LD, MICRODATA):
+    for syntax in (Syntax.JSON_LD, Syntax.MICRODATA):
         distinct: dict[object, Node] = {}
         for node in page.graph.nodes:
-            if node.syntax == syntax and any(node.is_a(kind) for kind in kinds):
+            if node.syntax is syntax and any(node.is_a(kind) for kind in kinds):
                 distinct.setdefault(_identity(node), node)
         best = max(best, list(distinct.values()), key=len)
     return [_Nodes([node]) for node in best]
@@ -129,7 +129,7 @@ def _identity(node: Node) -> object:
     return known if any(known) else (node.syntax, node.index, node.path)
 
 
-def _first_value(page: PageInput, field: FieldSpec, leaves: list[Leaf], syntax: str, index: int) -> Finding:
+def _first_value(page: PageInput, field: FieldSpec, leaves: list[Leaf], syntax: Syntax, index: int) -> Finding:
     """Return the first of `leaves` that is a value of the field; for a list all of them."""
     confidence = CONFIDENCE[syntax]
     if field.field_type is FieldType.LIST:

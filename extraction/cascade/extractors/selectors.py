@@ -10,6 +10,7 @@ from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, markup_evidence
 from extraction.schema.model import FieldGroup, FieldSpec, FieldType
 from extraction.schema.selectors import compile_selector
+from extraction.states import Method
 from extraction.values.parse import narrow, parse_list, parse_value
 
 CONFIDENCE = 0.9
@@ -22,7 +23,7 @@ class Selectors:
     equally often; if they do not, the group is left to other extractors.
     """
 
-    name = "selectors"
+    name: str = Method.SELECTORS
 
     def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
         """Return at most one finding per field and entity."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from extraction.cascade.product.page import ProductPage, names_of
 from extraction.cascade.product.words import LABELLED, LABELS, SHAPES
+from extraction.states import ProductRole
 
 MAX_LABEL_CHARACTERS = 40
 MAX_PIECE_CHARACTERS = 90
@@ -16,27 +17,27 @@ _MARKS = " \t\n:：#.‎‏\u200e\u200f*-–"
 _WHOLE_TAGS = frozenset({"li", "tr", "dl", "ul", "table", "option"})
 _END_MARKS = ",;)"
 _ATTRIBUTES = {
-    "sku": ("data-sku", "data-product-sku", "data-asin", "data-product-code", "data-item-number"),
-    "brand": ("data-brand", "data-product-brand"),
-    "gtin": ("data-ean", "data-gtin", "data-upc"),
-    "mpn": ("data-mpn",),
+    ProductRole.SKU: ("data-sku", "data-product-sku", "data-asin", "data-product-code", "data-item-number"),
+    ProductRole.BRAND: ("data-brand", "data-product-brand"),
+    ProductRole.GTIN: ("data-ean", "data-gtin", "data-upc"),
+    ProductRole.MPN: ("data-mpn",),
 }
 _INPUT_NAMES = {
-    "sku": re.compile(r"asin|sku|product_?code|item_?(?:no|number|code)", re.I),
-    "gtin": re.compile(r"ean|gtin|upc", re.I),
+    ProductRole.SKU: re.compile(r"asin|sku|product_?code|item_?(?:no|number|code)", re.I),
+    ProductRole.GTIN: re.compile(r"ean|gtin|upc", re.I),
 }
 _CLASS_NAMES = {
-    "sku": re.compile(
+    ProductRole.SKU: re.compile(
         r"(?:^|[\s_-])(?:sku|product-?(?:code|ref|reference|number)|item-?(?:number|code)|ref|reference)(?:$|[\s_-])",
         re.I,
     ),
-    "brand": re.compile(
+    ProductRole.BRAND: re.compile(
         r"(?:^|[\s_-])(?:brand|manufacturer|marca|marque|marke)(?:$|[\s_-]?(?:name|title|link|label)?$)", re.I
     ),
 }
 
 
-def labelled_values(view: ProductPage, role: str) -> Iterator[str]:
+def labelled_values(view: ProductPage, role: ProductRole) -> Iterator[str]:
     """Yield the addresses of values labelled for `role` (sku, brand, mpn, gtin), the surest manner first."""
     yield from _by_itemprop(view, role)
     yield from _by_pair(view, role)
@@ -46,7 +47,7 @@ def labelled_values(view: ProductPage, role: str) -> Iterator[str]:
     yield from _by_class(view, role)
 
 
-def _by_itemprop(view: ProductPage, role: str) -> Iterator[str]:
+def _by_itemprop(view: ProductPage, role: ProductRole) -> Iterator[str]:
     for element in view.elements:
         if role in (element.get("itemprop") or "").split():
             if _fits(role, element.get("content") or ""):
@@ -55,7 +56,7 @@ def _by_itemprop(view: ProductPage, role: str) -> Iterator[str]:
                 yield view.address(element)
 
 
-def _by_pair(view: ProductPage, role: str) -> Iterator[str]:
+def _by_pair(view: ProductPage, role: ProductRole) -> Iterator[str]:
     """Yield values whose label is the whole text of the element before them, or of the header of their row."""
     for element in view.elements:
         if element.tag in _WHOLE_TAGS or len(element) > 3 or not _is_label(view, role, element):
@@ -71,12 +72,12 @@ def _by_pair(view: ProductPage, role: str) -> Iterator[str]:
             yield view.address(value)
 
 
-def _is_label(view: ProductPage, role: str, element: Any) -> bool:
+def _is_label(view: ProductPage, role: ProductRole, element: Any) -> bool:
     text = view.text(element)
     return 2 <= len(text) <= MAX_LABEL_CHARACTERS and bool(LABELS[role].fullmatch(_clean(text)))
 
 
-def _by_text(view: ProductPage, role: str) -> Iterator[str]:
+def _by_text(view: ProductPage, role: ProductRole) -> Iterator[str]:
     """Yield values that follow their label in one piece of text; the address cuts the label off."""
     for element in view.elements:
         if len(element) > 3:
@@ -99,7 +100,7 @@ def _after(element: Any, label: str, text: str) -> str:
     return f"xpath[0]#xpath:normalize-space({rest})"
 
 
-def _by_input(view: ProductPage, role: str) -> Iterator[str]:
+def _by_input(view: ProductPage, role: ProductRole) -> Iterator[str]:
     name = _INPUT_NAMES.get(role)
     if name is None:
         return
@@ -108,14 +109,14 @@ def _by_input(view: ProductPage, role: str) -> Iterator[str]:
             yield view.address(element, suffix="/@value")
 
 
-def _by_attribute(view: ProductPage, role: str) -> Iterator[str]:
+def _by_attribute(view: ProductPage, role: ProductRole) -> Iterator[str]:
     for element in view.elements:
         for attribute in _ATTRIBUTES[role]:
             if _fits(role, element.get(attribute) or ""):
                 yield view.address(element, suffix=f"/@{attribute}")
 
 
-def _by_class(view: ProductPage, role: str) -> Iterator[str]:
+def _by_class(view: ProductPage, role: ProductRole) -> Iterator[str]:
     name = _CLASS_NAMES.get(role)
     if name is None:
         return
@@ -124,7 +125,7 @@ def _by_class(view: ProductPage, role: str) -> Iterator[str]:
             yield view.address(element)
 
 
-def _fits(role: str, text: str) -> bool:
+def _fits(role: ProductRole, text: str) -> bool:
     return bool(SHAPES[role].fullmatch(text.strip()))
 
 

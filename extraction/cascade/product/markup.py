@@ -23,16 +23,25 @@ from extraction.errors import BadValue, NotApplicable
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import markup_evidence, read_address
 from extraction.schema.model import FieldGroup, FieldSpec
+from extraction.states import Method, ProductRole
 from extraction.values.parse import parse_value
 
-CONFIDENCE = {"price": 0.6, "availability": 0.6, "name": 0.6, "sku": 0.55, "gtin": 0.6, "mpn": 0.5, "brand": 0.55}
+CONFIDENCE = {
+    ProductRole.PRICE: 0.6,
+    ProductRole.AVAILABILITY: 0.6,
+    ProductRole.NAME: 0.6,
+    ProductRole.SKU: 0.55,
+    ProductRole.GTIN: 0.6,
+    ProductRole.MPN: 0.5,
+    ProductRole.BRAND: 0.55,
+}
 MAX_CANDIDATES = 12
 
 
 class ProductMarkup:
     """Reads name, price, availability, sku, gtin, mpn and brand where no structured data states them."""
 
-    name = "product_markup"
+    name: str = Method.PRODUCT_MARKUP
 
     def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
         """Return at most one finding per field."""
@@ -56,14 +65,14 @@ def _offers_one_product(view: ProductPage) -> bool:
         return False
     if 0 < len(view.buy_controls) <= MAX_BUY_CONTROLS:
         return True
-    return any(price_places(view)) and any(labelled_values(view, "sku"))
+    return any(price_places(view)) and any(labelled_values(view, ProductRole.SKU))
 
 
-def _role(field: FieldSpec) -> str | None:
+def _role(field: FieldSpec) -> ProductRole | None:
     return next((role for role, path in PRODUCT_PATHS.items() if path in field.schema_org), None)
 
 
-def _first(view: ProductPage, role: str, field: FieldSpec) -> Found | None:
+def _first(view: ProductPage, role: ProductRole, field: FieldSpec) -> Found | None:
     """Return the best candidate whose address reads back as a value of the field."""
     for number, address in enumerate(_CANDIDATES[role](view)):
         if number == MAX_CANDIDATES:
@@ -87,12 +96,12 @@ def _availability(view: ProductPage) -> Iterator[str]:
     yield from phrase_places(view)
 
 
-_CANDIDATES: dict[str, Callable[[ProductPage], Iterator[str]]] = {
-    "name": heading_places,
-    "price": price_places,
-    "availability": _availability,
-    "sku": lambda view: labelled_values(view, "sku"),
-    "gtin": lambda view: labelled_values(view, "gtin"),
-    "mpn": lambda view: labelled_values(view, "mpn"),
-    "brand": lambda view: labelled_values(view, "brand"),
+_CANDIDATES: dict[ProductRole, Callable[[ProductPage], Iterator[str]]] = {
+    ProductRole.NAME: heading_places,
+    ProductRole.PRICE: price_places,
+    ProductRole.AVAILABILITY: _availability,
+    ProductRole.SKU: lambda view: labelled_values(view, ProductRole.SKU),
+    ProductRole.GTIN: lambda view: labelled_values(view, ProductRole.GTIN),
+    ProductRole.MPN: lambda view: labelled_values(view, ProductRole.MPN),
+    ProductRole.BRAND: lambda view: labelled_values(view, ProductRole.BRAND),
 }

@@ -15,7 +15,7 @@ from extraction.schema.selectors import visible_text
 
 MAX_ELEMENTS = 20_000
 MAX_BUY_CONTROLS = 15
-MAX_TEXT_CHARACTERS = 400
+MAX_ELEMENT_CHARACTERS = 400
 MAX_CAPTION_CHARACTERS = 40
 _NAME_ATTRIBUTES = (
     "id",
@@ -88,9 +88,9 @@ class ProductPage:
         """Return the element's visible text; nothing for one that holds far more than a label or a value."""
         known = self._texts.get(element)
         if known is None:
-            is_long = _TEXT_LENGTH(element) > MAX_TEXT_CHARACTERS * 3
+            is_long = _TEXT_LENGTH(element) > MAX_ELEMENT_CHARACTERS * 3
             text = "" if is_long else visible_text(element)
-            known = self._texts[element] = text if len(text) <= MAX_TEXT_CHARACTERS else ""
+            known = self._texts[element] = text if len(text) <= MAX_ELEMENT_CHARACTERS else ""
         return known
 
     @cached_property

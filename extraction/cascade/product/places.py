@@ -21,7 +21,7 @@ from extraction.values.money import parse_money
 
 MAX_PRICE_CHARACTERS = 40
 MAX_STOCK_CHARACTERS = 120
-MAX_PHRASE_CHARACTERS = 30
+MAX_LONE_PHRASE_CHARACTERS = 30
 #: An amount with its currency and nothing else: what stands like this beside a product's heading is its price.
 _BARE_PRICE = re.compile(
     r"(?:[$€£¥₹]|EUR|USD|GBP|CHF|Rs\.?)\s?\d[\d.,\s]*|\d[\d.,\s]*\s?(?:[$€£¥₹]|EUR|USD|GBP|CHF|zł|Kč|Kn|kr\.?|руб\.?)"
@@ -110,6 +110,6 @@ def phrase_places(view: ProductPage) -> Iterator[str]:
     last = view.heading_number + _NEAR_ELEMENTS
     for element in view.elements[view.heading_number : last] if view.heading is not None else []:
         text = view.text(element)
-        is_short = 2 < len(text) <= MAX_PHRASE_CHARACTERS
+        is_short = 2 < len(text) <= MAX_LONE_PHRASE_CHARACTERS
         if is_short and element.tag not in _PHRASE_FREE_TAGS and is_only_availability(text):
             yield view.address(element)

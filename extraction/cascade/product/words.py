@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from extraction.states import ProductRole
+
 _LABELS = {
-    "sku": (
+    ProductRole.SKU: (
         r"sku|asin|item (?:no|number|code|id|#)|article (?:no|number|code)|art\.? ?(?:no|nr|n[°º])?|"
         r"product (?:code|id|no|number)|id (?:produto|producto|prodotto|produit|produktu)|prod\.? code|"
         r"stock code|catalog(?:ue)? (?:no|number)|ref(?:\.|erence|érence|erencia|erência)?(?: (?:no|number|"
@@ -17,12 +19,12 @@ _LABELS = {
         r"koda izdelka|kod (?:produktu|towaru)|symbol|артикул(?: товара)?|код(?: товара)?|арт\.?|ad id|lot id|"
         r"رمز المنتج|رقم المنتج|商品コード|商品编号"
     ),
-    "brand": (
+    ProductRole.BRAND: (
         r"brand(?: name)?|marke|marca|marque|značka|marka|merk|märke|mærke|merke|manufacturer|hersteller|"
         r"fabricante|fabricant|fabbricante|produttore|producent|výrobce|výrobca|proizvajalec|proizvođač|"
         r"blagovna znamka|бренд|марка|производитель|العلامة التجارية|الماركة|ブランド|メーカー|品牌|brend|label"
     ),
-    "mpn": (
+    ProductRole.MPN: (
         r"mpn|(?:manufacturer'?s? )?part (?:no|number|#)|mfr\.? (?:part )?(?:no|number|#)?|"
         r"manufacturer part number|item model (?:no|number)|model (?:no|number)|modellnummer|herstellernummer|"
         r"hersteller-?(?:artikel)?-?(?:nr|nummer)|teilenummer|numéro (?:de modèle|du modèle|"
@@ -30,7 +32,7 @@ _LABELS = {
         r"modello articolo)(?: articolo)?|número de modelo(?: del producto)?|part ?number|référence du modèle|"
         r"codice (?:produttore|modello)|part number \(p/n\)|p/n|kód výrobce|kód výrobcu"
     ),
-    "gtin": (
+    ProductRole.GTIN: (
         r"gtin(?:-?\d+)?|ean(?:[- ]?(?:13|8|code|kód|kod|nummer))?|upc|isbn(?:-?1[03])?|barcode|jan(?: code)?|"
         r"čiarový kód|штрих-?код|código de barras|code[- ]barres|codice a barre|strichcode"
     ),
@@ -38,17 +40,20 @@ _LABELS = {
 LABELS = {role: re.compile(rf"(?:{words})", re.I) for role, words in _LABELS.items()}
 #: A label and its value in one piece of text: `SKU: AB-12`, `Art. 4711`.
 LABELLED = {
-    "sku": re.compile(rf"(?P<label>{_LABELS['sku']})(?!\w)\.?\s*(?P<mark>[:#.：]|n[°º]\.?)?\s*(?P<value>\S+)", re.I),
-    "brand": re.compile(rf"(?P<label>{_LABELS['brand']})(?!\w)\s*(?P<mark>[:：])\s*(?P<value>[^\s:].{{0,59}})", re.I),
-    "mpn": re.compile(rf"(?P<label>{_LABELS['mpn']})(?!\w)\.?\s*(?P<mark>[:#：])\s*(?P<value>[^\s:].{{0,39}})", re.I),
-    "gtin": re.compile(rf"(?P<label>{_LABELS['gtin']})(?!\w)\s*(?P<mark>[:#：])?\s*(?P<value>\d{{8,14}})", re.I),
+    role: re.compile(rf"(?P<label>{_LABELS[role]})(?!\w){rest}", re.I)
+    for role, rest in {
+        ProductRole.SKU: r"\.?\s*(?P<mark>[:#.：]|n[°º]\.?)?\s*(?P<value>\S+)",
+        ProductRole.BRAND: r"\s*(?P<mark>[:：])\s*(?P<value>[^\s:].{0,59})",
+        ProductRole.MPN: r"\.?\s*(?P<mark>[:#：])\s*(?P<value>[^\s:].{0,39})",
+        ProductRole.GTIN: r"\s*(?P<mark>[:#：])?\s*(?P<value>\d{8,14})",
+    }.items()
 }
 #: What a value of each role looks like.
 SHAPES = {
-    "sku": re.compile(r"(?=[^\s]*\d)[\w][\w./#-]{2,39}"),
-    "brand": re.compile(r"(?=.*[^\W\d_])[^:|{}<>$]{2,50}"),
-    "mpn": re.compile(r"(?=.*\d)[\w][\w ./#+()-]{2,39}"),
-    "gtin": re.compile(r"\d{8}|\d{10}|\d{12,14}"),
+    ProductRole.SKU: re.compile(r"(?=[^\s]*\d)[\w][\w./#-]{2,39}"),
+    ProductRole.BRAND: re.compile(r"(?=.*[^\W\d_])[^:|{}<>$]{2,50}"),
+    ProductRole.MPN: re.compile(r"(?=.*\d)[\w][\w ./#+()-]{2,39}"),
+    ProductRole.GTIN: re.compile(r"\d{8}|\d{10}|\d{12,14}"),
 }
 PRICE_NAME = re.compile(
     r"price|prezzo|precio|preis|(?:^|[-_ ])prix|pre[cç]o|cena|cijena|цена|fiyat|(?:^|[-_ ])prijs|amount-due", re.I
@@ -82,11 +87,11 @@ ASIDE_NAME = re.compile(
 ASIDE_TAGS = frozenset({"nav", "footer", "aside", "header"})
 FORMER_TAGS = frozenset({"del", "s", "strike"})
 PRODUCT_PATHS = {
-    "name": "Product.name",
-    "price": "Product.offers.price",
-    "availability": "Product.offers.availability",
-    "sku": "Product.sku",
-    "gtin": "Product.gtin13",
-    "mpn": "Product.mpn",
-    "brand": "Product.brand",
+    ProductRole.NAME: "Product.name",
+    ProductRole.PRICE: "Product.offers.price",
+    ProductRole.AVAILABILITY: "Product.offers.availability",
+    ProductRole.SKU: "Product.sku",
+    ProductRole.GTIN: "Product.gtin13",
+    ProductRole.MPN: "Product.mpn",
+    ProductRole.BRAND: "Product.brand",
 }

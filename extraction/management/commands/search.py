@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from extraction.search.hybrid import search
-from extraction.search.reply import page_json
+from extraction.search.reply import results_json
 from jobs.api.local_server import local_server
 from jobs.cli.base import QuarryCommand
 from jobs.control import projects
@@ -34,7 +34,7 @@ class Command(QuarryCommand):
             found = server.ask(f"/api/v1/projects/{project_id}/search", body)
         else:
             page = search(project_id=project_id, query=query, limit=options["limit"], source_groups=options["group"])
-            found = page_json(page)
+            found = results_json(page)
         if self.as_json:
             self.print_json(found)
         else:

@@ -1,8 +1,8 @@
 """Qdrant Edge: the vector store inside this process, one folder per collection.
 
 Measured with version 0.9: no call releases the GIL, so a search of 50,000 points (5 ms) or a write of 200
-points (15 ms) stops every thread for that long. Hence small write batches, and never `optimize()` while
-serving (it froze all threads for 26 s at 60,000 points). Writes go through the shard's write-ahead log
+points (15 ms) stops every thread for that long. Hence small write batches, and no call of
+`optimize()`, which froze all threads for 26 s at 60,000 points. Writes go through the shard's write-ahead log
 and survive a `kill -9` once the call has returned.
 """
 
@@ -160,21 +160,6 @@ class EdgeStore:
         requests = [edge.QueryRequest(limit=limit, query=query, filter=wanted) for query in queries]
         answers = _guarded((), self._current.query_batch, edge.QueryBatchRequest(requests))
         return [[Hit(UUID(str(point.id)), float(point.score)) for point in answer] for answer in answers]
-
-
-def optimize(path: Path) -> None:
-    """Index the collections under `path` for faster search; run it in a child process before serving.
-
-    It holds the GIL throughout (10 s at 30,000 points). Raises: StoreBusy, StoreUnavailable.
-    """
-    lock_file = _lock_folder(path)
-    try:
-        for folder in _collections(path):
-            shard = _guarded((), edge.EdgeShard.load, str(folder))
-            _guarded((), shard.optimize)
-            shard.close()
-    finally:
-        os.close(lock_file)
 
 
 def _guarded(ids: Sequence[UUID], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

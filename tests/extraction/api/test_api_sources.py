@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from crawling.models import Source, SourceContent
+from extraction.api.schemas_sources import MAX_NAMES, MAX_ROWS
 from extraction.models import Extraction
 from extraction.schema.versions import schema_current
 from jobs.models import Job, Project
@@ -190,3 +191,17 @@ def test_bad_wishes_are_422(api, project, body):
     make_source(project, 1)
     problem_of(api.post(f"/projects/{project.pk}/extract", body), 422)
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["sources", "extractions"])
+def test_a_list_shows_no_more_rows_than_the_limit(api, project, what):
+    assert api.get(f"/projects/{project.pk}/{what}", limit=MAX_ROWS).json()["limit"] == MAX_ROWS
+    problem_of(api.get(f"/projects/{project.pk}/{what}", limit=MAX_ROWS + 1), 422)
+
+
+def test_an_extraction_takes_no_more_names_than_the_limit(api, project):
+    make_source(project, 1)
+    path, names = f"/projects/{project.pk}/extract", ["docs"] * MAX_NAMES
+    assert api.post(path, {"source_groups": names}).status_code == 202
+    for field in ("source_groups", "field_groups"):
+        assert f"{MAX_NAMES}" in problem_of(api.post(path, {field: [*names, "docs"]}), 422)["detail"]

@@ -19,6 +19,7 @@ from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import Point, StoreUnavailable
 from extraction.vectors.stores.edge import EdgeStore
 from jobs.errors import Unavailable
+from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 from tests.helpers.knowledge import Knowledge, TrippingStore, all_ids, changes, write_directly
 from tests.helpers.threads import Side
 
@@ -28,9 +29,9 @@ Drained = Callable[[], None]
 
 
 @pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 7, so that a handful of rows fills several."""
-    monkeypatch.setattr(compare, "PAGE", 7)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 7, so that a handful of rows fills several."""
+    monkeypatch.setattr(compare, "BATCH_IDS", 7)
 
 
 def orphans(store: TrippingStore, numbers: range) -> list[UUID]:
@@ -154,12 +155,9 @@ def test_requests_wait_for_the_store(
 
 def test_one_audit_at_a_time(knowledge: Knowledge, store: TrippingStore, in_thread: Callable[..., Side]) -> None:
     AuditRequest.objects.create(requested_at=timezone.now(), reason="test")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [compare.AUDITOR_LOCK])
-        try:
-            assert in_thread(requests.requests_serve).result() is None
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [compare.AUDITOR_LOCK])
+    with lock_tried(AUDITOR_LOCK) as is_alone:
+        assert is_alone
+        assert in_thread(requests.requests_serve).result() is None
     assert in_thread(requests.requests_serve).result() is not None
 
 

@@ -100,7 +100,7 @@ def test_a_proof_that_does_not_state_the_value_makes_it_ungrounded():
     (result,) = run_cascade([liar, honest], PAGE, schema(NAME, PRICE))
     assert result.data["price"]["amount"] == "12"
     assert result.ungrounded == ()
-    assert [(c.field, c.value["amount"]) for c in result.conflicts] == [("price", "99")]
+    assert [(c.field, c.value["amount"]) for c in result.disagreements] == [("price", "99")]
 
 
 def test_entities_of_a_list_are_joined_by_their_first_field():
@@ -137,7 +137,7 @@ def test_merge_strategies_for_single_values(strategy, kept):
     found = [said("f", v, "Acme", confidence=c) for v, c in (("b", 0.5), ("a", 0.9), ("b", 0.6), ("c", 0.7))]
     merged = merge_found(field, found)
     assert merged.value == kept
-    assert {conflict.value for conflict in merged.conflicts} == {"a", "b", "c"} - {kept}
+    assert {one.value for one in merged.disagreements} == {"a", "b", "c"} - {kept}
 
 
 def test_any_true_lists_and_lines():

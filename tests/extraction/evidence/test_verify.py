@@ -6,9 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from extraction.evidence.locating import MAX_FUZZY_CHARACTERS
 from extraction.evidence.page import PageInput
 from extraction.evidence.verify import Evidence, locate, markup_evidence, text_evidence, verify
 from extraction.schema.model import FieldSpec
+from extraction.states import Match
 
 TEXT = "# Acme\n\nFounded in 1987, **Acme Corp.** employs 1,250 people — it’s based in Köln.\n\nPrice: 119.99 EUR"
 
@@ -18,7 +20,7 @@ def digits(text):
 
 
 @pytest.mark.parametrize(
-    ("quote", "found", "manner"),
+    ("quote", "found", "match"),
     [
         ("employs 1,250 people", "employs 1,250 people", "exact"),
         ("ACME corp. employs", "Acme Corp.** employs", "normalised"),
@@ -27,10 +29,10 @@ def digits(text):
         ("employs 1,250 peoples - it is based", "employs 1,250 people — it’s based", "fuzzy"),
     ],
 )
-def test_a_quote_is_found_in_its_own_words(quote, found, manner):
+def test_a_quote_is_found_in_its_own_words(quote, found, match):
     span = locate(TEXT, quote)
     assert span is not None
-    assert (TEXT[span.start : span.end], span.manner) == (found, manner)
+    assert (TEXT[span.start : span.end], span.match) == (found, match)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,18 @@ def test_a_quote_is_found_in_its_own_words(quote, found, manner):
 )
 def test_changed_or_cut_quotes_are_not_found(quote):
     assert locate(TEXT, quote) is None
+
+
+def test_similarity_is_not_tried_on_quotes_beyond_the_limit():
+    sentence = "The probe is lowered into the river and cleaned with water afterwards. "
+    text = sentence * (MAX_FUZZY_CHARACTERS // len(sentence) + 2)
+
+    def nearly(length):
+        return text[:length].replace("probe", "probes", 1)[:length]
+
+    within = nearly(MAX_FUZZY_CHARACTERS)
+    assert locate(text, within).match is Match.FUZZY
+    assert locate(text, nearly(MAX_FUZZY_CHARACTERS + 1)) is None
 
 
 def test_a_changed_month_or_a_negation_never_passes():

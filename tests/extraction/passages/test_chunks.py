@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extraction.passages.chunks import Chunk, chunk_markdown, index_text
+from extraction.passages.chunks import MAX_CHUNK_CHARACTERS, Chunk, chunk_markdown, index_text
+from extraction.passages.outline import MAX_HEADING_CHARACTERS, MAX_TABLE_HEADER_CHARACTERS
 from tests.helpers.growth import LINEAR_AT_MOST, growth
 
 SENTENCE = "The planner reads statistics before it chooses a plan. "
@@ -151,3 +152,17 @@ def test_hostile_input_costs_linear_time(text):
         assert sum(len(indexed(chunk)) for chunk in chunks) < 2_000_000
 
     assert growth(work, text) < LINEAR_AT_MOST
+
+
+def test_no_chunk_is_longer_than_the_limit():
+    assert [len(chunk.text) for chunk in chunk_markdown("x" * MAX_CHUNK_CHARACTERS)] == [MAX_CHUNK_CHARACTERS]
+    chunks = chunk_markdown("x" * (MAX_CHUNK_CHARACTERS + 1))
+    assert len(chunks) == 2 and all(len(chunk.text) <= MAX_CHUNK_CHARACTERS for chunk in chunks)
+
+
+def test_a_long_heading_and_a_long_table_header_are_cut_in_the_context():
+    [chunk] = chunk_markdown(f"# {'h' * (MAX_HEADING_CHARACTERS + 1)}\n\nwords")
+    assert chunk.heading_path == ("h" * MAX_HEADING_CHARACTERS,)
+    rows = "".join(f"| {'v' * 30} |\n" for _ in range(200))
+    chunks = chunk_markdown(f"| {'c' * MAX_TABLE_HEADER_CHARACTERS} |\n|---|\n{rows}")
+    assert {len(chunk.table_header) for chunk in chunks} == {0, MAX_TABLE_HEADER_CHARACTERS}

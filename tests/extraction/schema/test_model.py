@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extraction.errors import SchemaInvalid
-from extraction.schema.model import ExtractionSchema, FieldType, MergeStrategy
+from extraction.schema.model import MAX_ITEMS, ExtractionSchema, FieldType, MergeStrategy
 
 
 def schema_with(**field):
@@ -98,6 +98,17 @@ def test_duplicates_and_sizes_are_refused():
     fields = [{"name": f"f{n}"} for n in range(101)]
     with pytest.raises(SchemaInvalid, match="fields"):
         ExtractionSchema.parse({"name": "s", "field_groups": [{"name": "g", "fields": fields}]})
+
+
+def test_a_list_may_not_ask_for_more_items_than_the_limit():
+    def schema(number):
+        group = {"name": "g", "is_entity_list": True, "max_items": number, "fields": [{"name": "f"}]}
+        return ExtractionSchema.parse({"name": "s", "field_groups": [group]})
+
+    assert schema(MAX_ITEMS).group("g").max_items == MAX_ITEMS
+    for number in (0, MAX_ITEMS + 1):
+        with pytest.raises(SchemaInvalid, match="max_items"):
+            schema(number)
 
 
 def test_the_count_of_mistakes_is_honest():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from crawling.models import Source
 from extraction.models import Extraction, Passage, VectorChange
-from extraction.search.hybrid import SearchPage, search
+from extraction.search import hybrid
+from extraction.search.hybrid import SearchResults, search
 from extraction.search.rows import has_data
 from extraction.search.snippets import snippet_make
 from extraction.vectors import process_store
@@ -48,7 +49,7 @@ class TestSearch:
         drained()
         return knowledge
 
-    def ask(self, filled: Knowledge, query: str, **options: Any) -> SearchPage:
+    def ask(self, filled: Knowledge, query: str, **options: Any) -> SearchResults:
         return search(project_id=filled.project.pk, query=query, **options)
 
     def test_a_passage_answers_with_its_source_and_snippet(self, filled: Knowledge) -> None:
@@ -178,6 +179,14 @@ class TestSearch:
         monkeypatch.setattr(process_store, "store", away)
         with pytest.raises(Unavailable, match=f"Search is not available: {error}"):
             self.ask(filled, "probe")
+
+    def test_a_long_lag_is_counted_up_to_a_number(self, filled: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hybrid, "MAX_LAG_COUNTED", 2)
+        for count in ("1 changes", "2 changes", "more than 2 changes", "more than 2 changes"):
+            filled.passage()
+            assert self.ask(filled, "probe").warnings == [
+                f"The search index is {count} behind; the newest content may be missing for a moment."
+            ]
 
 
 class TestTexts:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extraction.schema.model import FieldSpec
-from extraction.values.parse import BadValue, checked, narrow, parse_list, parse_value
+from extraction.values.availability import MAX_PHRASE_CHARACTERS, availability_named
+from extraction.values.parse import MAX_TEXT_CHARACTERS, BadValue, checked, narrow, parse_list, parse_value
 
 
 def field(kind, **more):
@@ -160,3 +161,15 @@ def test_english_and_german_prices_agree(number):
     german = english.translate(str.maketrans(",.", ".,"))
     for written in (f"€ {english}", f"{german} €"):
         assert Decimal(parse_value(written, field("money"))["amount"]) == number
+
+
+def test_a_text_beyond_the_limit_is_refused():
+    field = FieldSpec(name="f")
+    assert len(parse_value("x" * MAX_TEXT_CHARACTERS, field)) == MAX_TEXT_CHARACTERS
+    with pytest.raises(BadValue, match=f"more than {MAX_TEXT_CHARACTERS} characters"):
+        parse_value("x" * (MAX_TEXT_CHARACTERS + 1), field)
+
+
+def test_a_long_text_names_no_availability():
+    assert availability_named("in stock".ljust(MAX_PHRASE_CHARACTERS, ".")) == "InStock"
+    assert availability_named("in stock".ljust(MAX_PHRASE_CHARACTERS + 1, ".")) is None

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from extraction.vectors import bm25
 from extraction.vectors.bm25 import (
     K1,
+    MAX_TOKEN_CHARACTERS,
+    MAX_WORD_CHARACTERS,
     B,
     document_vector,
     query_vector,
@@ -122,3 +124,14 @@ def test_hostile_runs_cost_little(text):
         document_vector(part)
 
     assert growth(work, text) < LINEAR_AT_MOST
+
+
+def test_a_long_identifier_is_cut_and_still_found():
+    assert (
+        tokens("x" * (MAX_TOKEN_CHARACTERS + 1)) == tokens("x" * MAX_TOKEN_CHARACTERS) == ["x" * MAX_TOKEN_CHARACTERS]
+    )
+
+
+def test_a_long_run_is_read_up_to_the_limit():
+    within, beyond = "漢字" * (MAX_WORD_CHARACTERS // 2), "漢字" * MAX_WORD_CHARACTERS
+    assert len(tokens(within)) == len(tokens(beyond)) == MAX_WORD_CHARACTERS - 1

@@ -1,4 +1,4 @@
-"""The actor of the drain: one a process, and what it sends goes to its own queue."""
+"""The actor of the drain: one a process, with the audits that were asked for, reached by name."""
 
 import threading
 
@@ -7,11 +7,11 @@ import pytest
 
 from extraction import actors
 from extraction.audit import requests
+from extraction.audit.chore import AUDIT_SLICE
 from extraction.vectors import drain
+from extraction.vectors.chore import DRAIN_VECTORS
 from extraction.vectors.drain import DrainReceipt
-from jobs.messages.names import ACTOR_QUEUES
-
-PATIENCE_SECONDS = 30.0
+from tests.helpers.factories import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -54,6 +54,6 @@ def test_audits_wait_until_the_store_answers(monkeypatch: pytest.MonkeyPatch, as
         assert asked[-1:] == expected
 
 
-def test_the_table_of_queues_is_true() -> None:
-    for name in ("drain_vectors", "audit_slice"):
-        assert dramatiq.get_broker().get_actor(name).queue_name == ACTOR_QUEUES[name]
+def test_messages_by_name_reach_the_actors() -> None:
+    for name, actor in ((DRAIN_VECTORS, actors.drain_vectors), (AUDIT_SLICE, actors.audit_slice)):
+        assert dramatiq.get_broker().get_actor(name) is actor

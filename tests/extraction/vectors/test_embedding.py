@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extraction.states import EmbedderName
 from extraction.vectors.embedding import (
-    EMBEDDERS,
+    MAX_EMBEDDED_CHARACTERS,
     EmbedderRejected,
     EmbedderUnavailable,
     EmbedderUnknown,
@@ -159,6 +160,11 @@ def test_openai_sends_no_empty_and_no_broken_text(openai, service):
     assert service.requests[0][2]["input"] == [" ", "?"]
 
 
+def test_a_long_text_is_embedded_by_its_beginning(openai, service):
+    openai.embed_texts(["x" * (MAX_EMBEDDED_CHARACTERS + 1)])
+    assert service.requests[0][2]["input"] == ["x" * MAX_EMBEDDED_CHARACTERS]
+
+
 def test_openai_query_is_one_vector(openai):
     assert openai.embed_query("how").shape == (3,)
     assert openai.name == "openai-m-1"
@@ -228,7 +234,7 @@ def test_fastembed_missing_says_what_to_install(monkeypatch):
 
 
 def test_make_embedder_knows_each_name():
-    made = [make_embedder(name, base_url="http://127.0.0.1:9/v1", model="m") for name in EMBEDDERS]
+    made = [make_embedder(name, base_url="http://127.0.0.1:9/v1", model="m") for name in EmbedderName]
     assert [embedder.name for embedder in made] == ["wordllama", "openai-m", "fastembed-m"]
     made[1].close()
 

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
+from django.utils import timezone
 
 from crawling.models import Source
 from extraction.models import AuditRequest, Extraction, Passage, VectorChange
 from extraction.owners.vector_owner import VectorOwner
+from extraction.states import VectorOperation
 from extraction.vectors import apply, outbox, process_store
 from extraction.vectors.drain import drain, drain_once, drain_vectors
 from extraction.vectors.embedding import EmbedderRejected, EmbedderUnavailable, WordLlamaEmbedder
@@ -66,18 +69,18 @@ def test_rows_become_points_and_follow_their_rows(knowledge: Knowledge, store: T
 
 def test_more_than_a_batch(knowledge: Knowledge, store: TrippingStore, drained: Drained) -> None:
     rows = knowledge.passages(300)
-    receipt = drain(VectorChange.UPSERT)
+    receipt = drain(VectorOperation.UPSERT)
     assert (receipt.claimed, receipt.removed, [len(ids) for ids in store.upserts]) == (300, 300, [128, 128, 44])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM extraction_passage")
-    assert drain(VectorChange.DELETE).removed == len(rows)
+    assert drain(VectorOperation.DELETE).removed == len(rows)
     assert all_ids(store) == []
 
 
 def test_nothing_is_drained_inside_a_transaction(knowledge: Knowledge, store: TrippingStore) -> None:
     knowledge.passage()
     with transaction.atomic(), pytest.raises(TransactionManagementError):
-        drain_once(VectorChange.UPSERT)
+        drain_once(VectorOperation.UPSERT)
     assert store.upserts == []
 
 
@@ -101,10 +104,10 @@ def test_a_row_deleted_between_claim_and_upsert_leaves_no_orphan(
 ) -> None:
     passage, pause = knowledge.passage(), Pause()
     store.before_upsert = pause
-    side = in_thread(drain, VectorChange.UPSERT)
+    side = in_thread(drain, VectorOperation.UPSERT)
     pause.wait_reached()
     Passage.objects.all().delete()
-    assert drain(VectorChange.DELETE).claimed == 0, "the point is still held by the other drainer"
+    assert drain(VectorOperation.DELETE).claimed == 0, "the point is still held by the other drainer"
     pause.end()
     assert side.result().outdated == 1
     assert all_ids(store) == [passage.pk]
@@ -116,7 +119,7 @@ def test_a_row_deleted_before_it_is_read_is_left_to_its_delete(
     knowledge: Knowledge, store: TrippingStore, embedder: WordLlamaEmbedder
 ) -> None:
     knowledge.passage()
-    batch = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    batch = outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     Passage.objects.all().delete()
     version = VectorChange.objects.get().version
     applied = apply.Applying(batch, store, embedder)
@@ -143,7 +146,7 @@ def test_a_change_queued_again_while_applied_is_not_removed(
 ) -> None:
     passage, pause = knowledge.passage("old words"), Pause()
     store.after_upsert = pause
-    side = in_thread(drain_once, VectorChange.UPSERT)
+    side = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     Passage.objects.update(text="new words")
     pause.end()
@@ -157,13 +160,13 @@ def test_a_change_queued_again_while_applied_is_not_removed(
 
 def test_the_trigger_never_clears_a_lease(knowledge: Knowledge, store: TrippingStore) -> None:
     passage = knowledge.passage()
-    batch = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    batch = outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     Passage.objects.update(text="changed")
     assert change(passage).lease == batch.lease
-    assert outbox.changes_claim(VectorChange.UPSERT, limit=10) is None
+    assert outbox.changes_claim(VectorOperation.UPSERT, limit=10) is None
     Passage.objects.all().delete()
     assert VectorChange.objects.get().lease == batch.lease
-    assert outbox.changes_claim(VectorChange.DELETE, limit=10) is None
+    assert outbox.changes_claim(VectorOperation.DELETE, limit=10) is None
 
 
 def test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_application(
@@ -171,34 +174,34 @@ def test_late_write_of_a_drainer_that_then_dies_is_repaired_by_the_second_applic
 ) -> None:
     passage, pause = knowledge.passage(), Pause()
     store.before_upsert, store.after_upsert = pause, die
-    side = in_thread(drain_once, VectorChange.UPSERT)
+    side = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     gone_for_good(monkeypatch)
     time_passes(lease_until=True)
     Passage.objects.all().delete()
-    receipt = drain(VectorChange.DELETE)
+    receipt = drain(VectorOperation.DELETE)
     assert (receipt.repeated, receipt.removed, all_ids(store)) == (1, 0, [])
     left = VectorChange.objects.get()
     assert left.lease is None and left.not_before == left.late_write_until is not None
-    assert drain(VectorChange.DELETE).claimed == 0, "the grace is not over"
+    assert drain(VectorOperation.DELETE).claimed == 0, "the grace is not over"
     pause.end()
     with pytest.raises(Killed):
         side.result()
     assert all_ids(store) == [passage.pk], "the late write is there"
     time_passes()
-    assert drain(VectorChange.DELETE).removed == 1
+    assert drain(VectorOperation.DELETE).removed == 1
     assert all_ids(store) == [] and changes() == {}
 
 
 def test_a_newer_change_inherits_the_grace(knowledge: Knowledge, store: TrippingStore) -> None:
     knowledge.passage()
-    outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     time_passes(lease_until=True)
-    assert drain(VectorChange.UPSERT).repeated == 1
+    assert drain(VectorOperation.UPSERT).repeated == 1
     Passage.objects.all().delete()  # due at once, though the late upsert may still come
-    assert drain(VectorChange.DELETE).repeated == 1
+    assert drain(VectorOperation.DELETE).repeated == 1
     time_passes()
-    assert drain(VectorChange.DELETE).removed == 1
+    assert drain(VectorOperation.DELETE).removed == 1
 
 
 def test_a_drainer_that_wrote_late_asks_for_a_second_look(
@@ -206,12 +209,12 @@ def test_a_drainer_that_wrote_late_asks_for_a_second_look(
 ) -> None:
     passage, pause = knowledge.passage(), Pause()
     store.before_upsert = pause
-    side = in_thread(drain_once, VectorChange.UPSERT)
+    side = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     time_passes(lease_until=True)
     Passage.objects.all().delete()
     for _ in range(2):  # the delete and its repetition are over before the old drainer wakes
-        drain(VectorChange.DELETE)
+        drain(VectorOperation.DELETE)
         time_passes()
     assert changes() == {}
     pause.end()
@@ -224,9 +227,9 @@ def test_a_drainer_that_wrote_late_asks_for_a_second_look(
 
 def test_only_the_holder_of_the_lease_ends_a_change(knowledge: Knowledge, store: TrippingStore) -> None:
     row = knowledge.passage()
-    first = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    first = outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     time_passes(lease_until=True)
-    second = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    second = outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     assert (second.open[row.pk].version, second.open[row.pk].may_be_overtaken) == (first.open[row.pk].version, True)
     assert outbox.changes_finish(first, [row.pk]) == outbox.Finished(lost=1)
     assert change(row).lease == second.lease
@@ -238,7 +241,7 @@ def test_nothing_is_sent_on_a_lease_about_to_run_out(
     knowledge: Knowledge, store: TrippingStore, embedder: WordLlamaEmbedder
 ) -> None:
     first, second = knowledge.passages(2)
-    batch = outbox.changes_claim(VectorChange.UPSERT, limit=10)
+    batch = outbox.changes_claim(VectorOperation.UPSERT, limit=10)
     time_passes(lease_until=True)
     VectorChange.objects.filter(pk=first.pk).update(lease=uuid4())  # claimed by another
     batch.held_until -= 59.0
@@ -253,7 +256,7 @@ def test_nothing_is_sent_when_the_lease_cannot_be_prolonged(
     knowledge: Knowledge, store: TrippingStore, embedder: WordLlamaEmbedder
 ) -> None:
     knowledge.passage()
-    batch = outbox.changes_claim(VectorChange.UPSERT, limit=10, lease_seconds=1.0)
+    batch = outbox.changes_claim(VectorOperation.UPSERT, limit=10, lease_seconds=1.0)
     apply.Applying(batch, store, embedder).run()
     assert store.upserts == [], "a lease of 1 s is shorter than a write of 1.5 s"
 
@@ -329,6 +332,20 @@ def test_a_poisonous_row_backs_off_alone(knowledge: Knowledge, store: TrippingSt
     assert drain_vectors().removed == 1, "a changed row is tried at once"
 
 
+def test_the_back_off_of_a_refused_row_has_a_ceiling(knowledge: Knowledge, store: TrippingStore) -> None:
+    def reject(points: object) -> None:
+        raise StoreRejected("this point is refused")
+
+    row = knowledge.passage()
+    store.before_upsert = reject
+    for attempts in (11, 1000):  # 2 ** 12 s is more than an hour
+        VectorChange.objects.update(attempts=attempts, not_before=None)
+        before = timezone.now()
+        assert drain_vectors().failed == 1
+        due_at = change(row).not_before
+        assert before <= due_at - timedelta(seconds=outbox.MAX_BACKOFF_SECONDS) <= timezone.now()
+
+
 def test_a_text_the_embedder_refuses_backs_off_alone(
     knowledge: Knowledge, store: TrippingStore, embedder: WordLlamaEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,7 +371,7 @@ def test_a_crash_between_store_and_outbox_is_harmless_to_repeat(
         gone_for_good(patch)
         store.after_upsert = die
         with pytest.raises(Killed):
-            drain_once(VectorChange.UPSERT)
+            drain_once(VectorOperation.UPSERT)
     assert len(all_ids(store)) == 3 and len(changes()) == 3
     store.calm()
     assert drain_vectors().claimed == 0, "the dead drainer's lease still runs"
@@ -369,7 +386,7 @@ def test_an_interrupt_gives_everything_back(knowledge: Knowledge, store: Trippin
     row = knowledge.passage()
     store.after_upsert = die
     with pytest.raises(Killed):
-        drain_once(VectorChange.UPSERT)
+        drain_once(VectorOperation.UPSERT)
     left = change(row)
     assert left.lease is None and left.late_write_until is not None and left.not_before is not None
 
@@ -378,7 +395,7 @@ def test_two_drains_side_by_side_share_the_work(
     knowledge: Knowledge, store: TrippingStore, in_thread: InThread
 ) -> None:
     rows = knowledge.passages(300)
-    sides = [in_thread(drain, VectorChange.UPSERT) for _ in range(3)]
+    sides = [in_thread(drain, VectorOperation.UPSERT) for _ in range(3)]
     assert sum(side.result().removed for side in sides) == 300
     assert sorted(id for ids in store.upserts for id in ids) == sorted(row.pk for row in rows)
 
@@ -389,7 +406,7 @@ def test_a_drainer_never_deadlocks_with_a_writer(
     first, last = sorted(row.pk for row in knowledge.passages(2))
     pause = Pause()
     store.after_upsert = pause
-    side = in_thread(drain_once, VectorChange.UPSERT)
+    side = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     with transaction.atomic():
         Passage.objects.filter(pk=last).update(text="changed")
@@ -407,7 +424,7 @@ def test_a_change_locked_for_long_is_left_to_its_lease(
 ) -> None:
     row, pause = knowledge.passage(), Pause()
     store.after_upsert = pause
-    side = in_thread(drain_once, VectorChange.UPSERT)
+    side = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     with transaction.atomic():
         Passage.objects.filter(pk=row.pk).update(text="changed")

@@ -15,7 +15,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from extraction.vectors.stores.base import Point, SearchFilter, StoreBusy, StoreRejected, StoreUnavailable, conditions
-from extraction.vectors.stores.edge import EdgeStore, optimize
+from extraction.vectors.stores.edge import EdgeStore
 from extraction.vectors.stores.qdrant import QdrantStore
 
 DIMENSION = 8
@@ -204,8 +204,6 @@ class TestEdgeStore(StoreContract):
     def test_only_one_process_may_open_the_folder(self, store, tmp_path):
         with pytest.raises(StoreBusy, match="stop it first"):
             EdgeStore(tmp_path / "vectors", embedder="model-a", dimension=DIMENSION)
-        with pytest.raises(StoreBusy):
-            optimize(tmp_path / "vectors")
         store.close()
         store.close()
         EdgeStore(tmp_path / "vectors", embedder="model-a", dimension=DIMENSION).close()
@@ -219,17 +217,6 @@ class TestEdgeStore(StoreContract):
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreUnavailable, match="Check its owner"):
             EdgeStore(tmp_path / "file", embedder="a", dimension=DIMENSION)
-
-    def test_optimised_collections_answer_the_same(self, open_store, tmp_path):
-        store = open_store("model-a")
-        store.upsert([make_point(number) for number in range(300)])
-        store.delete([UUID(int=number) for number in range(100)])
-        before = store.search_sparse([7, 250], [1.0, 1.0], limit=1, filter=ANY)
-        store.close()
-        optimize(tmp_path / "vectors")
-        store = open_store("model-a")
-        assert store.count() == 200
-        assert store.search_sparse([7, 250], [1.0, 1.0], limit=1, filter=ANY)[0].id == before[0].id
 
     def test_an_emptied_collection_of_a_former_embedder_is_removed(self, open_store, tmp_path):
         store = open_store("model-a")
