@@ -37,7 +37,7 @@ BY_VALUE = {
     "jobs.mcp.tools_jobs.MAX_WAIT_SECONDS": (
         "jobs/mcp/test_mcp_tools.py::test_wrong_arguments_are_told_and_nothing_is_sent"
     ),
-    "jobs.worker.healing.MAX_LOST_LEASES": "jobs/worker/test_healing.py::test_the_third_lost_lease_is_the_last",
+    "jobs.ledger.expiry.MAX_LOST_LEASES": "jobs/worker/test_healing.py::test_the_third_lost_lease_is_the_last",
 }
 
 
