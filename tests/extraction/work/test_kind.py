@@ -58,7 +58,7 @@ def test_a_whole_extraction(project: Project, crawl: JobRef) -> None:
     rows = Source.objects.order_by("url").values_list("status", "extracted_version")
     assert list(rows) == [("completed", 1), ("extracted", 1)]
     assert job.result["extractions"] == 2
-    assert job.result["note"] == "no LLM configured; 1 pages without structured data; their passages are searchable"
+    assert job.result["note"] == "no LLM configured; nothing was extracted from 1 page; the text is searchable"
 
 
 def test_ordinary_markup_of_a_product_page_is_read_last(project: Project, crawl: JobRef) -> None:
