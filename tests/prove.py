@@ -6,7 +6,7 @@
     python -m tests.prove --tenth 4711  the tenth that this seed chooses
 
 Each app lists its rules in `tests/<app>/protections.py` as `PROTECTIONS = [Protection(…), …]`. The program
-works on a copy of the packages: it first runs all the named tests as they are, then one mutation at a time.
+works on two copies of the packages: it first runs all the named tests as they are, then one mutation at a time in each.
 It ends with 1 if a mutation survives, hangs, breaks more than the rule (the test cannot even start), or if the
 text it wants to take away is no longer there. Whether the tables still fit the code is also a test of the suite
 (`tests/test_prove.py`), which runs no mutation.
@@ -23,12 +23,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("config", "jobs", "crawling", "extraction", "templates", "tests", "manage.py", "pyproject.toml")
+COPIES = 2  # proven side by side, each with a database server of its own
 RUN_SECONDS = 120.0
 PATIENCE_SECONDS = "4"  # a mutant makes some tests wait in vain; this long is enough
 
@@ -119,8 +124,9 @@ def _written(decorators: Iterable[ast.expr]) -> Iterator[str]:
             yield node.attr
 
 
-def copy_made(folder: Path) -> None:
-    """Copy the packages and their tests into `folder`."""
+def copy_made(folder: Path) -> Path:
+    """Copy the packages and their tests into the new `folder`; return it."""
+    folder.mkdir()
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".quarry", "sample_site/pages")
     for name in COPIED:
         source = ROOT / name
@@ -128,14 +134,15 @@ def copy_made(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=ignored)
         elif source.exists():
             shutil.copy2(source, folder / name)
+    return folder
 
 
-def tests_run(folder: Path, tests: Sequence[str], *options: str, seconds: float = RUN_SECONDS) -> Run:
+def tests_run(folder: Path, tests: Sequence[str], *, seconds: float = RUN_SECONDS) -> Run:
     """Run `tests` in the copy and return how they ended."""
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--reuse-db"]
-    command += [f"--junitxml={report}", *options, *tests]
+    command += [f"--junitxml={report}", *tests]
     environment = os.environ | {"TEST_PATIENCE_SECONDS": PATIENCE_SECONDS}
     try:
         done = subprocess.run(
@@ -181,25 +188,42 @@ def verdict(folder: Path, protection: Protection) -> str:
 
 
 def prove(rules: Sequence[Protection]) -> int:
-    """Run every rule and print a line for each; return how many are not proven."""
+    """Run every rule, in two copies at a time, and print a line for each; return how many are not proven."""
     unproven = 0
     with tempfile.TemporaryDirectory(prefix="prove-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        copy_made(folder)
+        folders: SimpleQueue[Path] = SimpleQueue()
+        for number in range(COPIES):
+            folders.put(copy_made(Path(name) / str(number)))
         tests = sorted({rule.test for rule in rules})
-        unchanged = tests_run(folder, tests, "--create-db", seconds=60 + 5 * RUN_SECONDS)
+        with folder_of(folders) as folder:
+            unchanged = tests_run(folder, tests, seconds=60 + 5 * RUN_SECONDS)
         if unchanged.problem or unchanged.failed:
             print(f"the tests fail without any change: {unchanged.problem or unchanged.failed}")
             return 1
-        print(f"{unchanged.passed} tests pass as the code stands; now without each protection:")
-        for rule in rules:
-            began = time.monotonic()
-            wrong = verdict(folder, rule)
-            unproven += bool(wrong)
-            took = f"{time.monotonic() - began:4.1f} s"
-            print(f"{wrong or 'FAILED as it should'}  {took}  {rule.rule}: {rule.sentence}", flush=True)
+        print(f"{unchanged.passed} tests pass as the code stands; now without each protection:", flush=True)
+        with ThreadPoolExecutor(COPIES) as pool:
+            for rule, (wrong, seconds) in zip(rules, pool.map(partial(timed_verdict, folders), rules), strict=True):
+                unproven += bool(wrong)
+                print(f"{wrong or 'FAILED as it should'}  {seconds:4.1f} s  {rule.rule}: {rule.sentence}", flush=True)
     print(f"{len(rules) - unproven} of {len(rules)} protections proven")
     return unproven
+
+
+@contextmanager
+def folder_of(folders: "SimpleQueue[Path]") -> Iterator[Path]:
+    """Yield a copy that nobody else works on meanwhile."""
+    folder = folders.get()
+    try:
+        yield folder
+    finally:
+        folders.put(folder)
+
+
+def timed_verdict(folders: "SimpleQueue[Path]", rule: Protection) -> tuple[str, float]:
+    """Return what is wrong with the rule's test, and how many seconds it took to see."""
+    with folder_of(folders) as folder:
+        began = time.monotonic()
+        return verdict(folder, rule), time.monotonic() - began
 
 
 def chosen(rules: Sequence[Protection], words: Sequence[str], seed: int | None) -> list[Protection]:

@@ -10,12 +10,12 @@ from pydantic import Field
 from jobs.api.access import XApiKey
 from jobs.api.owner_fields import held_fields, with_numbers
 from jobs.api.schemas import StatusOut, WaitHeaders, Why, problems
-from jobs.api.waiting import preference_tell, preferred_seconds, waited
+from jobs.api.waiting import waited_as_preferred
 from jobs.control.cancel import CancelReceipt, job_cancel
 from jobs.ledger.counts import items_count
 from jobs.ledger.moves import job_status
 from jobs.postgres.transactions import committed
-from jobs.registry.owners import in_delete_order
+from jobs.registry import owners
 from jobs.states import ItemState, JobStatus
 
 router = Router(tags=["jobs"])
@@ -57,12 +57,11 @@ def cancel_job(
     def cancel() -> tuple[CancelReceipt, dict[str, int]]:
         actor = request.user.get_username()
         receipt = job_cancel(job_id=job_id, actor=actor, reason=how.reason or "", force=how.force)
-        return receipt, artifacts_held(job_id)
+        return receipt, owners.held(job_id)
 
     receipt, held = committed(cancel)
-    preferred = preferred_seconds(headers.prefer)
-    receipt, has_waited = waited(receipt, cancel_read, _is_over, seconds=preferred or 0)
-    preference_tell(response, preferred if has_waited else None)
+    if headers.prefer:
+        receipt = waited_as_preferred(response, headers.prefer, receipt, cancel_read, _is_over)
     out = CancelOut(
         job_id=job_id,
         status=receipt.status,
@@ -76,11 +75,6 @@ def cancel_job(
         **held,
     )
     return Status(200 if receipt.status is JobStatus.CANCELLED else 202, out)
-
-
-def artifacts_held(job_id: UUID) -> dict[str, int]:
-    """Return what a cleanup of the job would go through, by the owners' names for it in the reply."""
-    return {owner.held_field.name: owner.count([job_id]) for owner in in_delete_order() if owner.held_field}
 
 
 def _is_over(receipt: CancelReceipt) -> bool:

@@ -4,6 +4,7 @@ Cancelling is in `cancel`, many jobs at a time in `bulk`.
 """
 
 from functools import partial
+from operator import attrgetter
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,7 @@ from jobs.api.schemas_removal import (
     cleanup_out,
     delete_out,
 )
-from jobs.api.waiting import preference_tell, preferred_seconds, waited
+from jobs.api.waiting import waited_as_preferred
 from jobs.control import removal
 from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
@@ -171,8 +172,7 @@ def _status_out(receipt: StatusReceipt, message: str) -> StatusOut:
 
 def _awaited(receipt: RemovalReceipt, headers: WaitHeaders, response: HttpResponse) -> RemovalReceipt:
     """Return the receipt once the removal is finished, or as it stands when the time to wait is over."""
-    preferred = preferred_seconds(headers.prefer)
-    seconds = REMOVAL_WAIT_SECONDS if preferred is None else preferred
-    seen, has_waited = waited(receipt, removal.receipt_read, lambda now: now.finished, seconds=seconds)
-    preference_tell(response, preferred if has_waited else None)
-    return seen
+    is_over = attrgetter("finished")
+    return waited_as_preferred(
+        response, headers.prefer, receipt, removal.receipt_read, is_over, default_seconds=REMOVAL_WAIT_SECONDS
+    )

@@ -58,10 +58,24 @@ def preferred_seconds(prefer: str | None) -> int | None:
     return None
 
 
-def preference_tell(response: HttpResponse, seconds: int | None) -> None:
-    """Name in the reply's headers the preference that was heeded; None: there was none, or it was not."""
-    if seconds is not None:
-        response.headers["Preference-Applied"] = f"wait={seconds}"
+def waited_as_preferred(
+    response: HttpResponse,
+    prefer: str | None,
+    first: Seen,
+    look: Callable[[Seen], Seen],
+    is_over: Callable[[Seen], bool],
+    *,
+    default_seconds: float = 0,
+) -> Seen:
+    """Return what `waited` returns for the time that the `Prefer` header asks for, `default_seconds` without one.
+
+    The reply's headers name the preference if it was heeded.
+    """
+    preferred = preferred_seconds(prefer)
+    seen, has_waited = waited(first, look, is_over, seconds=default_seconds if preferred is None else preferred)
+    if preferred is not None and has_waited:
+        response.headers["Preference-Applied"] = f"wait={preferred}"
+    return seen
 
 
 def waited(

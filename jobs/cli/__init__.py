@@ -1,4 +1,5 @@
-"""What management commands share: arguments, exit codes, following a job to its end.
+"""What the management commands share.
 
-In: words from the shell. Out: one service called, its receipt as text or JSON. Open `commands` first.
+In: words from the shell. Out: one service called, its receipt as text or JSON, and an exit code. `base` is the file to
+open first. `select` acts on one job or many, `start` on a new one, `follow` sees jobs through to their ends.
 """

@@ -1,4 +1,6 @@
-"""What people and programs do to whole jobs: submit, cancel, pause, retry, clean up, delete; one use case a function.
+"""What people and programs do to jobs: one use case a file, one transaction a call.
 
-In: a job's id, who asks and why. Out: a frozen receipt, or an error that says what to do. Open `lifecycle` first.
+In: a job's id, who asks, and why. Out: a frozen receipt with exact numbers, or an error that says what to do next.
+`cancel` is the file to open first, then `end`, where every job ends. `submit`, `pause` and `retry` read alike.
+`removal` asks for a cleanup or deletion and `removal_work` carries it out; `bulk` and `retention` act on many jobs.
 """

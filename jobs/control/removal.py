@@ -1,4 +1,4 @@
-"""Cleanup and delete: what is asked for, and the receipts. `finishing.py` does the work, as an actor.
+"""Cleanup and delete: what is asked for, and the receipts. `removal_work.py` does the work, as an actor.
 
 Cleanup deletes what a finished job made; delete also removes the job itself. Both are intents on the job row:
 interrupted anywhere, the row remains, healing sends the actor again, and repeating finishes.

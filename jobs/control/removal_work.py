@@ -79,7 +79,7 @@ def _ready(job_id: UUID) -> LockedJob | None:
 
 def _remove_chunk(owner: ArtifactOwner, job_id: UUID) -> bool:
     """Delete one chunk and add it to the receipt, in one transaction; False when nothing was left."""
-    if _locked(job_id) is None:
+    if job_lock(job_id) is None:
         return False
     removed = owner.remove_chunk(job_id, size=ARTIFACTS_PER_STEP)
     if removed:
@@ -109,35 +109,26 @@ def _left(owner: ArtifactOwner, job_id: UUID, _before: int = 0) -> int:
 
 
 def _mark_cleaned(job_id: UUID) -> None:
-    status = _locked(job_id)
-    if status is None:
+    job = job_lock(job_id)
+    if job is None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id)
     removed = {name: Removed(**numbers) for name, numbers in receipt.items()}
     for owner in owners.in_delete_order():
         receipt |= {name: asdict(numbers) for name, numbers in owner.confirmed(removed).items()}
     Job.objects.filter(pk=job_id, cleaned_at__isnull=True).update(cleaned_at=Now(), removal=receipt, removal_error="")
-    event_record(job_id, action="cleaned", counts=receipt, from_status=status, to_status=status)
+    event_record(job_id, action="cleaned", counts=receipt, from_status=job.status.value, to_status=job.status.value)
 
 
 def _adopt_chunk(owner: ArtifactOwner, job_id: UUID) -> int:
-    return owner.adopt_chunk(job_id, size=ARTIFACTS_PER_STEP) if _locked(job_id) is not None else 0
+    return owner.adopt_chunk(job_id, size=ARTIFACTS_PER_STEP) if job_lock(job_id) is not None else 0
 
 
 def _delete_row(job_id: UUID) -> None:
-    status = _locked(job_id)
-    if status is None:
+    job = job_lock(job_id)
+    if job is None:
         return
     receipt = Job.objects.values_list("removal", flat=True).get(pk=job_id) or owners.nothing_removed()
-    event_record(job_id, action="deleted", counts=receipt, from_status=status)
+    event_record(job_id, action="deleted", counts=receipt, from_status=job.status.value)
     Job.objects.filter(parent_id=job_id).update(parent=None)
     rows_delete(Job.objects.filter(pk=job_id))
-
-
-def _locked(job_id: UUID) -> str | None:
-    """Lock the job's row as `job_lock` does and return its status, None if it is gone.
-
-    The payload is not read: it may list 100,000 URLs, and this is asked for every chunk.
-    """
-    rows = Job.objects.select_for_update(no_key=True).order_by().filter(pk=job_id)
-    return rows.values_list("status", flat=True).first()

@@ -1,4 +1,6 @@
-"""The work items of a job: added, claimed, settled and counted, and the lanes they wait in.
+"""The ledger: a job's row and its work items, of which each ends in exactly one counted state.
 
-In: items and what became of them. Out: claims and counts. Open `ledger` first.
+In: items to add, and what became of them. Out: claims, counts, and moves of the job. `moves` is the file to open first:
+the lock every writer takes, the one way a job changes its status, its history. Then `items` (added), `claims` (taken
+and given back), `settle` (ended), `expiry` (lost), `counts`, and `lanes` (who serves which queue).
 """

@@ -1,4 +1,6 @@
-"""What the upper applications say about themselves: kinds of jobs, owners of artifacts, work for healing.
+"""What the applications above say about themselves, so that `jobs` need not know them.
 
-In: one registration each, in `AppConfig.ready()`. Out: look-ups by name and order. Open `kinds` first.
+In: one registration each, in `AppConfig.ready()`. Out: look-ups by name and in order. `kinds` is the file to open
+first: how a kind of job plans, works and settles. `owners` says what jobs leave behind, `chores` what healing does for
+others. Nothing here knows Django.
 """

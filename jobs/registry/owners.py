@@ -94,3 +94,8 @@ def artifact_names() -> tuple[str, ...]:
 def nothing_removed() -> dict[str, dict[str, int]]:
     """Return a receipt of zeros, with every kind of artifact present."""
     return {name: asdict(Removed()) for name in artifact_names()}
+
+
+def held(job_id: UUID) -> dict[str, int]:
+    """Return what a cleanup of the job would go through, under the names that the owners give it in replies."""
+    return {owner.held_field.name: owner.count([job_id]) for owner in in_delete_order() if owner.held_field}

@@ -1,4 +1,6 @@
-"""What runs on worker threads: a slice of a lane, healing, and the process that hosts both.
+"""What runs in the processes that work.
 
-In: a lane's id from a message. Out: settled items. Open `slice` first.
+In: a message with a lane's id. Out: claims worked on and settled. `slice` is the file to open first: it serves one lane
+on an event loop, which `runner` keeps beside the worker thread. `healing` puts right what was lost, `host` runs workers
+in this process, `database_thread` and `cpu` keep waiting and computing off the loop.
 """

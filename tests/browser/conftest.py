@@ -7,10 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from tests.helpers.factories import make_job, probe, project
 from tests.helpers.web_driver import Browser, browser, is_installed
-
-__all__ = ["make_job", "probe", "project"]
 
 NAME, PASSWORD = "root", "a password for tests"
 

@@ -8,9 +8,12 @@ import pytest
 
 from jobs.ledger import settle
 from jobs.models import Project
-from tests.jobs.conftest import in_thread, sent
+from tests.helpers.sent_messages import Sent
 
-__all__ = ["in_thread", "sent"]
+
+@pytest.fixture(autouse=True)
+def messages_are_kept(sent: Sent) -> None:
+    """All messages sent in a test go to a broker of its own."""
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-import crawling.admin
+from crawling import admin as crawling_admin
 from crawling.models import Host, Source, SourceContent, SourceHold
 from jobs.control.pause import lane_pause
 from jobs.models import Job, Lane, Project
@@ -45,7 +45,7 @@ def test_a_download_reads_no_more_than_a_page_may_hold(
     admin_client: Client, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was compressed to a few kilobytes may be gigabytes: no more of it is unpacked than any page has."""
-    monkeypatch.setattr(crawling.admin, "MAX_ORIGINAL_BYTES", len(BODY))
+    monkeypatch.setattr(crawling_admin, "MAX_ORIGINAL_BYTES", len(BODY))
     SourceContent.objects.filter(pk=source.pk).update(body=gzip.compress(BODY + b"x"))
     assert admin_client.get(f"{LIST}{source.pk}/original/").content == BODY
 

@@ -1,10 +1,8 @@
 """A client of the REST API: keys of users with exactly the permissions a test names."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -50,22 +48,9 @@ def user_with(*permissions: str, name: str = "worker") -> User:
     return user
 
 
-@pytest.fixture
-def api_of(db: None) -> Callable[..., Api]:
-    """Return a function that makes the client of a user with exactly the permissions given."""
-
-    def make(*permissions: str, name: str = "worker") -> Api:
-        user_with(*permissions, name=name)
-        return Api(key_create(username=name, name="test"))
-
-    return make
-
-
-@pytest.fixture
-def api(db: None) -> Api:
-    """The client of a superuser called `chief`."""
-    User.objects.create_superuser("chief")
-    return Api(key_create(username="chief", name="test"))
+def client_of(user: User) -> Api:
+    """Return a client with a key of the user."""
+    return Api(key_create(username=user.get_username(), name="test"))
 
 
 def problem_of(response: Any, status: int, code: str | None = None) -> dict[str, Any]:

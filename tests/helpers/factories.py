@@ -1,4 +1,4 @@
-"""Factories as plain fixtures: projects, jobs with items, and a probe kind whose work the test controls."""
+"""Jobs with items, a probe kind whose work the test controls, and how things stand in the ledger."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from django.db import transaction
 from django.utils import timezone
 
@@ -125,40 +124,22 @@ class Probe:
         return self.on_complete(job)
 
 
-@pytest.fixture
-def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
-    """A registered job kind called `probe`."""
-    kind = Probe()
-    monkeypatch.setitem(kinds._kinds, kind.name, kind)
-    return kind
-
-
-@pytest.fixture
-def project(db: None) -> Project:
-    """A project."""
-    return Project.objects.create(name="Instruments")
-
-
-@pytest.fixture
-def make_job(project: Project, probe: Probe) -> Callable[..., Job]:
-    """Return a function that makes a job of the probe kind, by default running with pending items."""
-
-    def make(
-        items: int | Iterable[str] = 0,
-        *,
-        status: JobStatus = JobStatus.RUNNING,
-        lane: str = LANE,
-        **fields: Any,
-    ) -> Job:
-        keys = [f"item-{number}" for number in range(items)] if isinstance(items, int) else list(items)
-        with transaction.atomic():
-            job = Job.objects.create(project=project, kind="probe", **fields)
-            items_add(job.pk, [NewItem(key, lane) for key in keys])
-            Job.objects.filter(pk=job.pk).update(**status_fields(status))
-        job.refresh_from_db()
-        return job
-
-    return make
+def job_made(
+    project: Project,
+    items: int | Iterable[str] = 0,
+    *,
+    status: JobStatus = JobStatus.RUNNING,
+    lane: str = LANE,
+    **fields: Any,
+) -> Job:
+    """Return a new job of the probe kind, by default running, with pending items: so many, or with these keys."""
+    keys = [f"item-{number}" for number in range(items)] if isinstance(items, int) else list(items)
+    with transaction.atomic():
+        job = Job.objects.create(project=project, kind="probe", **fields)
+        items_add(job.pk, [NewItem(key, lane) for key in keys])
+        Job.objects.filter(pk=job.pk).update(**status_fields(status))
+    job.refresh_from_db()
+    return job
 
 
 def status_fields(status: JobStatus) -> dict[str, Any]:

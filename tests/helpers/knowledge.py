@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from django.utils import timezone
 
 from crawling.models import Source
@@ -53,27 +53,6 @@ class TrippingStore:
         return getattr(self._store, name)
 
 
-@pytest.fixture(scope="session")
-def embedder() -> WordLlamaEmbedder:
-    """The bundled embedder."""
-    return WordLlamaEmbedder()
-
-
-@pytest.fixture
-def store(tmp_path: Path, embedder: WordLlamaEmbedder) -> Iterator[TrippingStore]:
-    """An empty embedded store, bound as that of the process."""
-    edge = EdgeStore(
-        tmp_path / "vectors",
-        embedder=embedder.name,
-        dimension=embedder.dimension,
-        timeout_seconds=TIMEOUT_SECONDS,
-    )
-    tripping = TrippingStore(edge)
-    with process_store.bound(tripping, embedder):
-        yield tripping
-    edge.close()
-
-
 @dataclass
 class Knowledge:
     """A project with one running job and one source, to which rows are added."""
@@ -111,9 +90,18 @@ class Knowledge:
         return Extraction.objects.create(**(owner | facts | fields))
 
 
-@pytest.fixture
-def knowledge(db: None) -> Knowledge:
-    """A project whose outbox is empty."""
+@contextmanager
+def store_bound(folder: Path, embedder: WordLlamaEmbedder) -> Iterator[TrippingStore]:
+    """Yield an empty embedded store in the folder, bound as that of the process."""
+    edge = EdgeStore(folder, embedder=embedder.name, dimension=embedder.dimension, timeout_seconds=TIMEOUT_SECONDS)
+    tripping = TrippingStore(edge)
+    with process_store.bound(tripping, embedder):
+        yield tripping
+    edge.close()
+
+
+def knowledge_made() -> Knowledge:
+    """Return the rows of a new project; the outbox is empty."""
     project = Project.objects.create(name="Rivers")
     job = Job.objects.create(project=project, kind="crawl", status="running", started_at=timezone.now())
     schema = SchemaVersion.objects.create(project=project, number=1, schema={})
@@ -125,17 +113,12 @@ def knowledge(db: None) -> Knowledge:
     return Knowledge(project, job, source, schema)
 
 
-@pytest.fixture
-def drained(knowledge: Knowledge, store: TrippingStore) -> Callable[[], None]:
-    """Return a function that drains everything and demands that nothing is left."""
-
-    def drain_all() -> None:
-        receipt = drain_vectors()
-        assert not receipt.unavailable
-        assert changes() == {}
-        store.upserts.clear()
-
-    return drain_all
+def drain_all(store: TrippingStore) -> None:
+    """Drain everything and demand that nothing is left."""
+    receipt = drain_vectors()
+    assert not receipt.unavailable
+    assert changes() == {}
+    store.upserts.clear()
 
 
 def changes() -> dict[UUID, str]:

@@ -1,6 +1,6 @@
 """Print what links reach in a folder: pages, files, and every broken link with the page it stands on.
 
-python -m tests.benchmarks.count FOLDER [--start index.html]
+python -m tests.helpers.page_count FOLDER [--start index.html]
 """
 
 import argparse

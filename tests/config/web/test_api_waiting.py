@@ -17,13 +17,12 @@ from jobs.control.removal_work import removal_finish
 from jobs.models import Job
 from jobs.registry import owners
 from jobs.states import JobStatus
-from tests.helpers.api_client import PREFIX, api
+from tests.helpers.api_client import PREFIX
 from tests.helpers.empty_owners import empty_owners
-from tests.helpers.factories import PATIENCE_SECONDS, make_job, probe, project
+from tests.helpers.factories import PATIENCE_SECONDS
 from tests.helpers.threads import until
-from tests.jobs.conftest import in_thread, sent
 
-__all__ = ["api", "in_thread", "make_job", "probe", "project", "sent"]
+pytestmark = pytest.mark.usefixtures("sent")  # messages go to a broker of the test
 
 
 @pytest.fixture

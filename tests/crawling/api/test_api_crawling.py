@@ -6,14 +6,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from crawling.api.schemas import MAX_FOCUS_TERMS, MAX_LANGUAGES
 from crawling.models import Source, SourceHold
 from jobs.ledger.items import items_add
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import NewItem
-from tests.helpers.api_client import api, problem_of
-from tests.helpers.factories import project
-
-__all__ = ["api", "project"]
+from tests.helpers.api_client import problem_of
 
 URL = "https://a.example/docs/"
 
@@ -128,8 +126,8 @@ def test_what_has_no_effect_is_named(crawl):
         ({"scope": "domain", "allow_subdomains": False}, "Scope “domain” includes subdomains"),
         ({"scope": "prefix", "allow_backward_links": True}, "Scope “prefix” stays in one folder"),
         ({"path_prefix": "/docs/"}, "path_prefix only applies to scope “prefix”"),
-        ({"allowed_languages": ["en"] * 101}, "allowed_languages must have at most 100 items"),
-        ({"focus_terms": ["api"] * 101}, "focus_terms must have at most 100 items"),
+        ({"allowed_languages": ["en"] * (MAX_LANGUAGES + 1)}, "allowed_languages must have at most 100 items"),
+        ({"focus_terms": ["api"] * (MAX_FOCUS_TERMS + 1)}, "focus_terms must have at most 100 items"),
         ({"allowed_languages": ["english!"]}, "allowed_languages[0] must match pattern"),
         ({"company": "x" * 201}, "company must have at most 200 characters."),
         ({"allow_subdomains": "perhaps"}, "allow_subdomains must be true or false."),

@@ -72,12 +72,13 @@ def test_a_delay_holds_from_one_slice_to_the_next(project: Project) -> None:
 def test_a_host_that_staff_pause_is_asked_nothing_more_until_they_resume_it(
     project: Project, settings: Any, in_thread: Any
 ) -> None:
-    settings.QUARRY = replace(settings.QUARRY, crawl_delay_seconds=0.05)
+    in_haste = settings.QUARRY
+    settings.QUARRY = replace(in_haste, crawl_delay_seconds=0.5)  # all of it would take a quarter of a minute
     with serve(star(30)) as server:
         job_id = crawl_start(project, server.url("/"))
         (lane_id,) = lanes_of(job_id)
         side = in_thread(runner.slice_run, lane_id=lane_id)
-        until(lambda: len(server.paths) > 5, "some pages were asked for")
+        until(lambda: len(server.paths) > 2, "some pages were asked for")
         lane_pause(lane_id=lane_id)
         side.result()
         asked = len(server.paths)
@@ -85,6 +86,7 @@ def test_a_host_that_staff_pause_is_asked_nothing_more_until_they_resume_it(
         assert runner.slice_run(lane_id=lane_id) == 0
         assert len(server.paths) == asked
         lane_resume(lane_id=lane_id)
+        settings.QUARRY = in_haste
         job = drive(job_id)
     assert job.result["counts"] == {"done": 31}
     assert sum(WorkItem.objects.filter(job=job).values_list("attempts", flat=True)) == 0
@@ -150,21 +152,21 @@ def test_a_host_that_says_later_is_left_alone_meanwhile(project: Project, settin
 
 
 @django_db
-def test_a_host_that_says_much_later_gives_its_items_back(project: Project) -> None:
+def test_a_host_that_says_much_later_gives_its_items_back(project: Project, settings: Any) -> None:
+    settings.QUARRY = replace(settings.QUARRY, crawl_concurrency=1)  # so that nothing else is under way by then
+
     def busy(request: Request) -> Any:
         return throttled("120") if request.path == "/0" else star(6).get(request.path, Reply(status=404))
 
     with serve(busy) as server:
         job_id = crawl_start(project, server.url("/"))
-        began = time.monotonic()
+        began = timezone.now()
         runner.slice_run(lane_id=lanes_of(job_id)[0])
-        assert time.monotonic() - began < 20
-        asked = len(server.paths)
+        assert server.paths == ["/robots.txt", "/", "/0"]
     waiting = WorkItem.objects.filter(job_id=job_id, state="pending")
-    assert asked < 8
-    assert waiting.count() >= 1
     assert {row.attempts for row in waiting} == {0}
-    assert min(row.not_before for row in waiting) > timezone.now() + timedelta(seconds=90)
+    assert {row.key.rpartition("/")[2] for row in waiting} == set("012345")
+    assert waiting.get(key__endswith="/0").not_before > began + timedelta(seconds=120)
 
 
 @django_db
@@ -196,10 +198,8 @@ def test_a_cancel_aborts_requests_under_way(project: Project, in_thread: Any) ->
         job_id = crawl_start(project, server.url("/"))
         side = in_thread(runner.slice_run, lane_id=lanes_of(job_id)[0])
         server.wait_until(lambda: server.in_flight == 4)
-        began = time.monotonic()
         job_cancel(job_id=job_id)
-        server.wait_until(lambda: len(server.aborted) == 4)
-        assert time.monotonic() - began < 1.0
+        server.wait_until(lambda: len(server.aborted) == 4)  # long before any of them is answered
         side.result()
     job = drive(job_id)
     assert (job.status, job.result["counts"]) == ("cancelled", {"done": 1, "skipped": 4})
@@ -227,7 +227,8 @@ def started(pace: Pace, turns: int, *, at: Any = lambda number: None) -> list[fl
 
 def test_turns_are_a_pause_apart() -> None:
     starts = started(Pace(delay_seconds=0.05, concurrency=3), 5)
-    assert [round(start / 0.05) for start in starts] == [0, 1, 2, 3, 4]
+    assert len(starts) == 5
+    assert min(later - earlier for earlier, later in itertools.pairwise(starts)) >= 0.05
 
 
 def test_a_machine_that_stalls_shortens_no_pause() -> None:
@@ -244,8 +245,7 @@ def test_a_machine_that_stalls_shortens_no_pause() -> None:
 def test_a_later_heard_while_others_wait_holds_for_them() -> None:
     pace = Pace(delay_seconds=0.01, concurrency=4)
     starts = started(pace, 4, at=lambda number: number == 1 and pace.overloaded(retry_after_seconds=0.2))
-    assert starts[0] < 0.1
-    assert min(starts[1:]) >= 0.2
+    assert min(starts[1:]) - starts[0] >= 0.2
 
 
 def test_nobody_waits_in_hand_for_long() -> None:
@@ -272,7 +272,8 @@ def test_slowing_down_and_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pace.pause_seconds == 1.0
 
 
-def test_a_burst_of_refusals_counts_once() -> None:
+def test_a_burst_of_refusals_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(politeness, "BURST_SECONDS", 3600.0)
     pace = Pace(delay_seconds=0.0, concurrency=4)
     assert {pace.overloaded(retry_after_seconds=0.1) for _ in range(4)} == {0.5}
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from crawling.models import Host
+from crawling.work.redirect import MAX_REDIRECTS
 from jobs.models import Project
 from tests.helpers.crawls import crawl, html, items, result, scrape, sources
 from tests.helpers.web_server import Reply, Request, redirect, serve
@@ -73,7 +74,7 @@ def test_redirects_that_never_end(project: Project) -> None:
 
     with serve(onwards) as server:
         job = crawl(project, server.url("/"))
-        assert len(server.paths) == 12  # robots.txt, the start and ten redirects
+        assert len(server.paths) == MAX_REDIRECTS + 2  # with robots.txt and the start
     assert job.status == "completed"
     assert items(job)["/10"] == "failed:redirect_loop"
     assert job.result["counts"] == {"done": 10, "failed": 1}

@@ -192,7 +192,7 @@ def test_a_worker_remembers_only_so_many_urls(project: Project, monkeypatch: pyt
     claim = Claim(1, uuid4(), "http://h.test/", uuid4(), 0, 0, 0, {})
     for depth, paths in ((2, "ab"), (3, "abcdef"), (1, "ag")):
         items_found = [page_item(f"http://h.test/{path}", depth=depth) for path in paths]
-        host_worker.settled([kinds.done(claim, new_items=items_found)])
+        host_worker.on_settled([kinds.done(claim, new_items=items_found)])
     seen = host_worker._seen[claim.job_id]
     assert seen == {"http://h.test/a": 1, "http://h.test/b": 2, "http://h.test/c": 3}
 

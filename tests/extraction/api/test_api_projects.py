@@ -7,9 +7,7 @@ from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
 from extraction.schema.presets import preset, preset_names
 from jobs.models import Job, Project
-from tests.helpers.api_client import api, problem_of
-
-__all__ = ["api"]
+from tests.helpers.api_client import problem_of
 
 FIELDS = {
     "id",

@@ -7,11 +7,8 @@ from crawling.models import Source, SourceHold
 from extraction.models import Extraction, Passage
 from jobs.control.removal_work import removal_finish
 from jobs.models import Job
-from tests.helpers.api_client import api
 from tests.helpers.knowledge import all_ids
 from tests.helpers.threads import until
-
-__all__ = ["api"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

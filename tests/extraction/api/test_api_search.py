@@ -8,10 +8,7 @@ from extraction.vectors import process_store
 from extraction.vectors.embedding import WordLlamaEmbedder
 from extraction.vectors.stores.base import StoreUnavailable
 from jobs.models import Project
-from tests.helpers.api_client import api, problem_of
-from tests.helpers.knowledge import drained, embedder, knowledge, store
-
-__all__ = ["api", "drained", "embedder", "knowledge", "store"]
+from tests.helpers.api_client import problem_of
 
 REQUIRED = {"extraction_id", "score", "data", "source_group", "source_uri", "confidence"}
 

@@ -10,9 +10,7 @@ from extraction.api.schemas_sources import MAX_NAMES, MAX_ROWS
 from extraction.models import Extraction
 from extraction.schema.versions import schema_current
 from jobs.models import Job, Project
-from tests.helpers.api_client import api, problem_of
-
-__all__ = ["api"]
+from tests.helpers.api_client import problem_of
 
 
 @pytest.fixture

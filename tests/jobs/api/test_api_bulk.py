@@ -10,10 +10,8 @@ from jobs.errors import Unavailable
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
 from jobs.states import JobStatus
-from tests.helpers.api_client import api, api_of, problem_of
+from tests.helpers.api_client import problem_of
 from tests.helpers.empty_owners import empty_owners
-
-__all__ = ["api", "api_of"]
 
 ACTIONS = ("cancel", "cleanup", "delete", "retry", "pause", "resume")
 

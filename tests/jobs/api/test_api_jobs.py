@@ -12,10 +12,8 @@ from jobs.ledger.counts import items_count
 from jobs.models import Job, WorkItem
 from jobs.postgres.transactions import committed
 from jobs.states import FINISHED_JOB, ItemState, JobStatus, Reason
-from tests.helpers.api_client import api, problem_of
+from tests.helpers.api_client import problem_of
 from tests.helpers.factories import claimed
-
-__all__ = ["api"]
 
 CANCEL_FIELDS = {
     "job_id",

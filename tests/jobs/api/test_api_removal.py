@@ -13,12 +13,10 @@ from jobs.control.removal_work import removal_finish
 from jobs.models import Job, WorkItem
 from jobs.registry import owners
 from jobs.states import ACTIVE_JOB, FINISHED_JOB, ItemState, JobStatus, Reason
-from tests.helpers.api_client import api, api_of, problem_of
+from tests.helpers.api_client import problem_of
 from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import claimed
 from tests.helpers.threads import until
-
-__all__ = ["api", "api_of"]
 
 KINDS = ("sources", "extractions", "passages", "vectors")
 ZEROS = {"found": 0, "deleted": 0, "kept_shared": 0}

@@ -9,9 +9,7 @@ from django.utils import timezone
 
 from jobs.api.idempotency import KEEP_HOURS, KeyedRequest, StoredReply, key_take, keys_expire, reply_store
 from jobs.models import IDEMPOTENCY_KEY_MAX_CHARACTERS, IdempotencyKey
-from tests.helpers.api_client import Api, api, problem_of
-
-__all__ = ["api"]
+from tests.helpers.api_client import Api, problem_of
 
 REPLY = StoredReply(202, '{"job_id": "x"}')
 SOON_OVER, OVER = timedelta(hours=KEEP_HOURS, minutes=-1), timedelta(hours=KEEP_HOURS, minutes=1)

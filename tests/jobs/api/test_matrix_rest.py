@@ -11,7 +11,7 @@ from jobs.api import cancel as cancel_api
 from jobs.control import end, removal, removal_work
 from jobs.models import Job, JobEvent, WorkItem
 from jobs.registry import owners
-from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.api_client import Api, problem_of
 from tests.helpers.empty_owners import empty_owners
 from tests.helpers.factories import states
 from tests.helpers.state_matrix import (
@@ -25,8 +25,6 @@ from tests.helpers.state_matrix import (
     frozen,
     job_in,
 )
-
-__all__ = ["api"]
 
 pytestmark = pytest.mark.django_db
 

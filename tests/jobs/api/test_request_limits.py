@@ -5,21 +5,19 @@ from uuid import UUID
 
 import pytest
 
-from jobs.api.schemas import MAX_ITEMS, MAX_JOBS, MAX_OFFSET, MAX_REASON_CHARACTERS
+from jobs.api.schemas import MAX_ITEMS, MAX_JOBS_PER_PAGE, MAX_OFFSET, MAX_REASON_CHARACTERS
 from jobs.api.schemas_removal import MAX_HOSTS
 from jobs.control import bulk
 from jobs.control.cancel import job_cancel
 from jobs.models import KEY_MAX_CHARACTERS, Job
-from tests.helpers.api_client import Api, api, problem_of
+from tests.helpers.api_client import Api, problem_of
 from tests.helpers.factories import status_of
-
-__all__ = ["api"]
 
 
 @pytest.mark.parametrize(
     ("path", "name", "most"),
     [
-        ("/jobs", "limit", MAX_JOBS),
+        ("/jobs", "limit", MAX_JOBS_PER_PAGE),
         ("/jobs", "offset", MAX_OFFSET),
         ("/jobs/{job}/items", "limit", MAX_ITEMS),
         ("/jobs/{job}/events", "limit", MAX_ITEMS),
@@ -51,10 +49,10 @@ def test_the_hosts_of_a_retry(api: Api, make_job: Callable[..., Job]) -> None:
 
 
 def test_the_ids_of_many_jobs(api: Api, make_job: Callable[..., Job]) -> None:
-    ids = [str(make_job(1).pk), *(str(UUID(int=number)) for number in range(bulk.MAX_JOBS))]
+    ids = [str(make_job(1).pk), *(str(UUID(int=number)) for number in range(bulk.MAX_JOBS_PER_ACTION))]
     problem = problem_of(api.post("/jobs/bulk/cancel", {"job_ids": ids, "dry_run": True}), 422)
     assert problem["detail"].startswith("job_ids ")
-    reply = api.post("/jobs/bulk/cancel", {"job_ids": ids[: bulk.MAX_JOBS], "dry_run": True})
+    reply = api.post("/jobs/bulk/cancel", {"job_ids": ids[: bulk.MAX_JOBS_PER_ACTION], "dry_run": True})
     assert reply.status_code == 200
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.api import waiting
 from jobs.api.waiting import MAX_WAIT_SECONDS, Places, preferred_seconds, waited
+from jobs.queries import waiting as looking
 
 
 @pytest.mark.parametrize(
@@ -89,11 +90,11 @@ def test_waiting_ends_with_what_was_waited_for():
 
 def test_pauses_between_looks_grow_to_a_limit(monkeypatch):
     pauses = []
-    monkeypatch.setattr(waiting.time, "sleep", pauses.append)
+    monkeypatch.setattr(looking.time, "sleep", pauses.append)
     assert waited(0, count_up, lambda number: number == 20, seconds=3600) == (20, True)
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[1] > pauses[0]) == (waiting.FIRST_PAUSE_SECONDS, True)
-    assert pauses[-1] == pauses[-2] == waiting.MAX_PAUSE_SECONDS
+    assert (pauses[0], pauses[1] > pauses[0]) == (looking.FIRST_PAUSE_SECONDS, True)
+    assert pauses[-1] == pauses[-2] == looking.LONGEST_PAUSE_SECONDS
 
 
 def test_waiting_ends_with_the_time():

@@ -17,7 +17,6 @@ from jobs.models import Job, JobEvent, Lane, Project
 from jobs.states import JobStatus
 from jobs.worker import host, runner
 from tests.helpers.factories import Probe, states, status_of
-from tests.helpers.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.helpers.made_jobs import crawled, is_gone, points, rows_left, vectors_caught_up
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -23,7 +23,6 @@ from jobs.models import Job, JobEvent, Project, WorkItem, new_id
 from jobs.states import JobStatus
 from jobs.worker import host
 from tests.helpers.factories import Probe, claimed, states, status_of
-from tests.helpers.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.helpers.made_jobs import crawled, is_gone, points, rows_left, vectors_caught_up
 from tests.jobs.control.test_removal_races import unavailable
 
@@ -134,7 +133,7 @@ def test_heal_and_jobs_show_what_they_found(make_job: MakeJob) -> None:
 
 
 @pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch, store: Any) -> Iterator[None]:  # noqa: F811  a fixture
+def workers(monkeypatch: pytest.MonkeyPatch, store: Any) -> Iterator[None]:
     """The broker of the embedded profile, new for this test; nothing hosts it until the command does."""
     own = InProcessBroker(middleware=[TimeLimit(), ShutdownNotifications(), Callbacks(), DbConnectionsMiddleware()])
     for actor in (*vars(jobs.actors).values(), drain_vectors):
@@ -203,7 +202,7 @@ def test_a_retry_is_followed_to_its_end(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_audit_tells_finds_and_repairs(project: Project, store: Any) -> None:  # noqa: F811  a fixture
+def test_audit_tells_finds_and_repairs(project: Project, store: Any) -> None:
     crawled(project, "/a")
     vectors_caught_up()
     number = points()

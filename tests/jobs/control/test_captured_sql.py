@@ -11,7 +11,6 @@ from jobs.models import Job, Project, WorkItem
 from jobs.queries import tallies
 from jobs.staff import job_actions
 from tests.helpers.captured_sql import captured, too_much
-from tests.helpers.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.helpers.made_jobs import crawled, extracted, is_gone, points, rows_left, source_ids, vectors_caught_up
 from tests.helpers.staff import ACT, EVERYTHING, LIST, frozen, staff
 from tests.helpers.state_matrix import MakeJob, job_in
@@ -125,7 +124,7 @@ GONE = {"holds": 0, "sources": 0, "contents": 0, "passages": 0, "extractions": 0
 
 
 @pytest.fixture
-def of_pages(project: Project, store: Any) -> Callable[[int], Job]:  # noqa: F811  a fixture
+def of_pages(project: Project, store: Any) -> Callable[[int], Job]:
     """Return a function that makes a crawl of so many pages, all of them extracted and in the vector store."""
 
     def make(pages: int) -> Job:

@@ -21,7 +21,7 @@ from jobs.registry import kinds, owners
 from jobs.states import JobStatus
 from jobs.worker import healing, runner
 from tests.helpers.factories import Probe, claimed, lane_id, leases_run_out, states, status_of
-from tests.helpers.knowledge import TrippingStore, all_ids, embedder, store, time_passes  # noqa: F401  fixtures
+from tests.helpers.knowledge import TrippingStore, all_ids, time_passes
 from tests.helpers.made_jobs import (
     cleaned_up,
     crawled,
@@ -65,7 +65,7 @@ STANDS_FOR = {
     ],
     "cleanup of an extract job": [
         "jobs.control.test_removal.test_an_extraction_takes_exactly_its_own",
-        "extraction.owners.test_extraction_artifacts.test_a_chunk_removes_the_extractions_of_the_job_alone",
+        "extraction.owners.test_extraction_owner.test_a_chunk_removes_the_extractions_of_the_job_alone",
     ],
     "a source removed while its vector is being written": [
         "jobs.control.test_removal_races.test_a_point_written_late_by_a_drainer_goes_as_well",
@@ -152,7 +152,7 @@ def die(things: Any) -> None:
 @pytest.mark.parametrize("moment", ["before_upsert", "after_upsert", "before_delete", "after_delete"])
 def test_a_crash_on_either_side_of_the_vector_store_is_made_good(
     project: Project,
-    store: TrippingStore,  # noqa: F811  a fixture
+    store: TrippingStore,
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
 ) -> None:

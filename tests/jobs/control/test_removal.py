@@ -21,7 +21,6 @@ from jobs.registry import chores, owners
 from jobs.states import JobStatus
 from jobs.worker import healing
 from tests.helpers.factories import status_of
-from tests.helpers.knowledge import embedder, store  # noqa: F401  fixtures
 from tests.helpers.made_jobs import (
     claims_of,
     cleaned_up,

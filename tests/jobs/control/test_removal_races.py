@@ -26,7 +26,7 @@ from jobs.postgres.transactions import retried
 from jobs.states import JobStatus
 from jobs.worker import healing
 from tests.helpers.factories import status_fields
-from tests.helpers.knowledge import Pause, embedder, store, time_passes  # noqa: F401  fixtures among them
+from tests.helpers.knowledge import Pause, time_passes
 from tests.helpers.made_jobs import (
     HOST,
     claims_of,
