@@ -128,7 +128,7 @@ class AuditRequest(models.Model):
 
 
 class AuditState(models.Model):
-    """The one row that tells of audits: when the next is due, how far one has come, what the last complete one found.
+    """The one row about audits: when the next is due, how far one has come, what the last complete one found.
 
     Only `extraction.audit.state` reads and writes it.
     """

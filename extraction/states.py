@@ -43,7 +43,7 @@ class Method(StrEnum):
 
 
 class ProductRole(StrEnum):
-    """What the extractor for product pages can tell of a product."""
+    """The properties of a product that the extractor for product pages reads."""
 
     NAME = "name"
     PRICE = "price"
@@ -66,7 +66,7 @@ class Availability(StrEnum):
 
 
 class NoteKind(StrEnum):
-    """What a stored note of an extraction tells: another value was found, or something was dropped or missed."""
+    """What a stored note of an extraction is about: another value was found, or something was dropped or missed."""
 
     CONFLICT = "conflict"
     NOTE = "note"

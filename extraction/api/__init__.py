@@ -1,4 +1,5 @@
-"""REST: projects, their schemas, sources, extractions and search.
+"""REST: everything below /projects.
 
-In: HTTP requests. Out: one service called, its receipt as JSON. Open `routers` first.
+In: a request, checked by `schemas` and `schemas_sources`. Out: one service called, its answer as JSON. Open `routers`
+first: it lists the modules with endpoints, `projects`, `sources` and `search`.
 """

@@ -49,7 +49,7 @@ def create_project(
 def create_from_template(
     request: HttpRequest, body: FromTemplate, headers: Header[CreateHeaders]
 ) -> Status[ProjectOut] | HttpResponse:
-    """Create a project from a template; the customizations replace what the template says."""
+    """Create a project from a template; customizations replace parts of it."""
 
     def create() -> ProjectOut:
         project_id = projects.project_from_preset(
@@ -73,7 +73,7 @@ def list_projects(request: HttpRequest, filters: Query[ProjectFilters]) -> Statu
 
 @router.get("/templates", auth=_VIEW, response={200: list[str] | TemplateList, **problems()})
 def list_templates(request: HttpRequest, how: Query[TemplateHow]) -> Status[list[str] | TemplateList]:
-    """List the templates: their names, or with details=true what they hold."""
+    """List the templates: their names, or with details=true their contents."""
     names = list(preset_names())
     if not how.details:
         return Status(200, names)
@@ -89,7 +89,7 @@ def get_template(request: HttpRequest, name: str) -> Status[TemplateOut]:
 
 @router.get("/{project_id}", auth=_VIEW, response={200: ProjectOut, **problems(404)})
 def get_project(request: HttpRequest, project_id: UUID) -> Status[ProjectOut]:
-    """Return one project, a deleted one too."""
+    """Return one project, even if it is deleted."""
     return Status(200, ProjectOut.model_validate(projects.project_read(project_id)))
 
 
@@ -101,7 +101,7 @@ def get_project(request: HttpRequest, project_id: UUID) -> Status[ProjectOut]:
 def change_project(
     request: HttpRequest, project_id: UUID, how: Query[ChangeHow], body: ProjectChange
 ) -> Status[ProjectOut]:
-    """Change a project. A changed schema over existing extractions is refused unless force=true."""
+    """Change a project. Changing a schema that extractions were made with is refused unless force=true."""
 
     def change() -> ProjectRead:
         projects.project_change(project_id, plain(body), force=how.force, actor_id=request.user.pk)
@@ -112,6 +112,6 @@ def change_project(
 
 @router.delete("/{project_id}", auth=XApiKey("jobs.delete_project"), response={204: None, **problems(404)})
 def delete_project(request: HttpRequest, project_id: UUID) -> Status[None]:
-    """Mark a project deleted; what it holds stays. Repeating the call is harmless."""
+    """Mark a project as deleted; its contents are kept. Repeating the call is harmless."""
     projects.project_delete(project_id)
     return Status(204, None)

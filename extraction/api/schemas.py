@@ -14,7 +14,7 @@ Description = Annotated[str, Field(max_length=10_000)]
 
 
 class EntityType(BaseModel):
-    """A kind of entity that a project collects: its name, and whatever else describes it."""
+    """A kind of entity that a project collects: its name, and any other keys that describe it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -25,7 +25,7 @@ EntityTypes = Annotated[list[EntityType], Field(max_length=100)]
 
 
 class Customizations(BaseModel):
-    """What a project replaces of its template; keys of `extraction_schema` one by one, the rest as a whole."""
+    """What replaces parts of the template: `extraction_schema` key by key, everything else as a whole."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,18 +36,18 @@ class Customizations(BaseModel):
 
 
 class ProjectIn(RequestBody):
-    """A project to create; everything but the name may be null or left out."""
+    """A project to create; everything except the name may be null or left out."""
 
     name: Name
     description: Description | None = None
-    extraction_schema: JsonObject | None = Field(None, description="None: the preset `default`.")
+    extraction_schema: JsonObject | None = Field(None, description="The preset `default` if not given.")
     source_config: JsonObject | None = None
     entity_types: EntityTypes | None = None
     prompt_templates: JsonObject | None = None
 
 
 class ProjectChange(RequestBody):
-    """What to change; null and left out mean unchanged."""
+    """What to change; a field that is null or left out stays as it is."""
 
     name: Name | None = None
     description: Description | None = None
@@ -55,7 +55,7 @@ class ProjectChange(RequestBody):
     source_config: JsonObject | None = None
     entity_types: EntityTypes | None = None
     prompt_templates: JsonObject | None = None
-    is_active: bool | None = Field(None, description="True brings a deleted project back.")
+    is_active: bool | None = Field(None, description="true restores a deleted project.")
 
 
 class FromTemplate(RequestBody):
@@ -86,19 +86,19 @@ class ProjectOut(Reply):
 class ProjectFilters(BaseModel):
     """Which projects to list."""
 
-    include_inactive: bool = Field(False, description="Also deleted ones.")
+    include_inactive: bool = Field(False, description="Include deleted projects.")
 
 
 class ChangeHow(BaseModel):
     """How to change a project."""
 
-    force: bool = Field(False, description="Change the schema although extractions made with it exist.")
+    force: bool = Field(False, description="Change the schema even if extractions were made with it.")
 
 
 class TemplateHow(BaseModel):
     """How to list templates."""
 
-    details: bool = False
+    details: bool = Field(False, description="Return the templates themselves, not only their names.")
 
 
 class TemplateOut(Reply):
@@ -118,5 +118,5 @@ class TemplateList(Reply):
 
 
 def plain(body: BaseModel) -> dict[str, Any]:
-    """Return the fields that were given something, as JSON data; nulls inside of them stay."""
+    """Return the fields that were given a value, as JSON data; nulls inside them are kept."""
     return {name: value for name, value in body.model_dump(mode="json").items() if value is not None}

@@ -21,7 +21,7 @@ FieldGroupName = Annotated[str, Field(max_length=100)]
 
 
 class SourceFilters(BaseModel):
-    """Which sources to list, in the order of their making."""
+    """Which sources to list, oldest first."""
 
     source_group: GroupName | None = None
     status: SourceStatus | None = None
@@ -31,7 +31,7 @@ class SourceFilters(BaseModel):
 
 
 class SourceOut(Reply):
-    """One page of the web that a project knows."""
+    """A web page that a project has stored."""
 
     id: UUID
     uri: str = Field(validation_alias="url")
@@ -47,7 +47,7 @@ class SourceOut(Reply):
 
 
 class SourceList(Reply):
-    """One page of sources; `total` counts all that match."""
+    """A slice of the list of sources; `total` counts all that match."""
 
     sources: list[SourceOut]
     total: int
@@ -78,16 +78,21 @@ class SummaryOut(Reply):
 
 
 class ExtractIn(RequestBody):
-    """What to extract from; everything may be null or left out, as may the body: then it is what is not yet done."""
+    """What to extract from. Any field, or the whole body, may be null or left out.
+
+    Without any, everything is extracted from that was not yet extracted with the present schema.
+    """
 
     source_ids: Annotated[list[UUID], Field(max_length=MAX_SOURCE_IDS)] | None = None
-    force: bool | None = Field(None, description="True: also from sources done with the present schema.")
+    force: bool | None = Field(
+        None, description="Extract again from sources already extracted with the present schema."
+    )
     source_groups: Groups | None = None
     field_groups: Annotated[list[FieldGroupName], Field(max_length=MAX_NAMES)] | None = None
 
 
 class ExtractStarted(Reply):
-    """An extraction that was accepted."""
+    """An extraction job that was created."""
 
     job_id: UUID
     status: JobStatus
@@ -97,7 +102,7 @@ class ExtractStarted(Reply):
 
 
 class ExtractionFilters(BaseModel):
-    """Which extractions to list, in the order of their making."""
+    """Which extractions to list, oldest first."""
 
     source_id: UUID | None = None
     extraction_type: FieldGroupName | None = Field(None, description="A field group of the schema.")
@@ -108,7 +113,7 @@ class ExtractionFilters(BaseModel):
 
 
 class ExtractionOut(Reply):
-    """One thing found in a source: its values, and the evidence of each."""
+    """An entity found in a source: its values, and the evidence for each."""
 
     id: UUID
     source_id: UUID
@@ -126,7 +131,7 @@ class ExtractionOut(Reply):
 
 
 class ExtractionList(Reply):
-    """One page of extractions; `total` counts all that match."""
+    """A slice of the list of extractions; `total` counts all that match."""
 
     extractions: list[ExtractionOut]
     total: int
@@ -135,26 +140,32 @@ class ExtractionList(Reply):
 
 
 class SearchIn(RequestBody):
-    """What to look for; everything but the query may be null or left out."""
+    """What to search for; everything except the query may be null or left out."""
 
     query: Annotated[str, Field(max_length=10_000)]
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = Field(None, description="None: 10.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = Field(
+        None, description="How many results to return; 10 if not given."
+    )
     source_groups: Groups | None = None
-    filters: JsonObject | None = Field(None, description="Field → value, or list of values, of an extraction's data.")
+    filters: JsonObject | None = Field(
+        None, description="Values that an extraction must have: field → value, or a list of accepted values."
+    )
     field_groups: Annotated[list[FieldGroupName], Field(max_length=MAX_NAMES)] | None = None
     languages: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=MAX_NAMES)] | None = None
-    kinds: Annotated[list[str], Field(max_length=2)] | None = Field(None, description="extraction, passage.")
+    kinds: Annotated[list[str], Field(max_length=2)] | None = Field(
+        None, description="`extraction`, `passage` or both; both if not given."
+    )
 
 
 class Segment(Reply):
-    """A piece of plain text, and whether a word of the query is in it."""
+    """A piece of plain text, and whether it matches the query."""
 
     text: str
     is_match: bool
 
 
 class SearchHitOut(Reply):
-    """A hit: an extraction, or a passage, whose data is its text and its headings."""
+    """A result: an extraction, or a passage, whose data is its text and headings."""
 
     extraction_id: UUID | None
     passage_id: UUID | None
@@ -173,7 +184,7 @@ class SearchHitOut(Reply):
 
 
 class SearchOut(Reply):
-    """The best hits, best first. `total`: how many answered among those looked at, at least as many."""
+    """The best results, best first. `total` counts the matches among the candidates that were examined."""
 
     results: list[SearchHitOut]
     query: str

@@ -1,4 +1,4 @@
-"""REST: hybrid search over what a project knows."""
+"""REST: hybrid search in the passages and extractions of a project."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ DEFAULT_LIMIT = 10
     response={200: SearchOut, **problems(400, 404, 413)},
 )
 def search_project(request: HttpRequest, project_id: UUID, body: SearchIn) -> Status[SearchOut]:
-    """Return the extractions and passages that answer a query best."""
+    """Return the extractions and passages that best match a query."""
     project_require(project_id)
     page = search(
         project_id=project_id,

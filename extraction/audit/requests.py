@@ -21,7 +21,7 @@ _checked_store: VectorStore | None = None
 
 
 def requests_serve(*, store: VectorStore | None = None) -> AuditReceipt | None:
-    """Run the audit that TRUNCATE or a new collection asked for, repairing; None if nobody asked.
+    """Run the audit that a TRUNCATE or a new collection asked for, with repairs; None if none was asked for.
 
     One at a time; requests that come meanwhile stay for the next one, and so do all when the store is away.
     """
@@ -42,9 +42,9 @@ def requests_serve(*, store: VectorStore | None = None) -> AuditReceipt | None:
 
 
 def request_if_collection_is_new(*, store: VectorStore | None = None) -> bool:
-    """Ask for an audit when the store in use knows none of our rows: its folder or the embedder is new.
+    """Ask for an audit when the store in use has none of our rows: its folder or the embedder is new.
 
-    Looked at once for each store that is opened. Returns whether an audit was asked for.
+    Checked once for each store that is opened. Returns whether an audit was asked for.
     """
     global _checked_store
     try:

@@ -1,7 +1,7 @@
 """A slice of the background audit: a batch of ids at a time with rests between, one in the whole installation.
 
-It only looks; repairing is left to people, who want to know first. It works on the queue of ordinary work, so that
-it never takes a thread from healing and cleanups, and goes on where the last slice of it ended, whoever did that.
+It repairs nothing: people should know of the differences first. It works on the queue of ordinary work, so that it
+never takes a thread from healing and cleanups, and goes on where the last slice ended, on whichever worker that was.
 """
 
 import logging

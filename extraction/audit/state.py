@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from extraction.models import AuditState
 from extraction.states import AuditSide
 
-FIRST_AFTER = timedelta(minutes=1)  # a start has better things to do
+FIRST_AFTER = timedelta(minutes=1)  # a start is busy enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def attempt_interrupted(detail: str) -> None:
 
 
 def wake_is_due(*, hours: int, again_seconds: float) -> bool:
-    """Return whether an audit is due that nobody was woken for within `again_seconds`; then somebody is to be now."""
+    """Return whether an audit is due for which no wake-up was noted within `again_seconds`; if so, note one now."""
     with connection.cursor() as cursor:
         cursor.execute(_WAKE, {"hours": hours, "again": again_seconds})
         is_due = bool(cursor.rowcount)
@@ -170,7 +170,7 @@ def host_opened() -> bool:
 
 
 def host_closed() -> None:
-    """Note that the process has stopped its workers in good order."""
+    """Note that the process has stopped its workers cleanly."""
     _the_row().update(hosted_since=None)
 
 

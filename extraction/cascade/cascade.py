@@ -193,7 +193,7 @@ class _GroupRun:
             confidence=min(proof.confidence for proof in evidence.values()),
             ungrounded=tuple(name for name, proof in evidence.items() if proof.kind is EvidenceKind.UNGROUNDED),
             disagreements=tuple(disagreement for one in merged.values() for disagreement in one.disagreements),
-            notes=(*self.notes, *(Note(self.group.name, name, "Required, not found.") for name in absent)),
+            notes=(*self.notes, *(Note(self.group.name, name, "Required, but not found.") for name in absent)),
         )
 
 

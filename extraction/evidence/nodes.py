@@ -40,7 +40,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One item: `parent` and `via` tell in which property of which node it is nested."""
+    """One item: `parent` is the node it is nested in, `via` the property."""
 
     syntax: Syntax
     index: int

@@ -1,4 +1,4 @@
-"""One stored page as the extractors see it; whatever is parsed is parsed once and shared."""
+"""One stored page as the extractors see it; each part is parsed once and shared."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class VectorOwner(ArtifactOwner):
         return {}
 
     def adopt_chunk(self, job_id: UUID, *, size: int) -> int:
-        """Nothing is left to give away: the points follow their rows."""
+        """Nothing is left to hand over: the points follow their rows."""
         return 0
 
     def confirmed(self, removal: Mapping[str, Removed]) -> dict[str, Removed]:

@@ -1,4 +1,4 @@
-"""The extraction schema: which typed fields, in which groups, a project wants from its pages."""
+"""The extraction schema: the typed fields, in groups, that a project extracts from its pages."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class FieldSpec(_Part):
             raise ValueError(f"field {self.name!r}: enum_values belong to enum or list fields; remove them")
         _refuse_duplicates(self.enum_values, f"field {self.name!r}: enum_values")
         if self.default is not None and not has_stored_form(self.default, self.field_type, self.enum_values):
-            raise ValueError(f"field {self.name!r}: the default is not a {self.field_type} value; correct it")
+            raise ValueError(f"field {self.name!r}: the default is not a value of type {self.field_type}; correct it")
         return self
 
 

@@ -17,7 +17,7 @@ DEFAULT_PRESET = "default"
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named schema with the kinds of entities that projects of its sort collect."""
+    """A named schema, with the kinds of entities that such projects collect."""
 
     name: str
     description: str

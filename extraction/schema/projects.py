@@ -23,7 +23,7 @@ CHANGEABLE = ("name", "description", "source_config", "entity_types", "prompt_te
 
 @dataclass(frozen=True, slots=True)
 class ProjectDraft:
-    """What a new project is made of; without a schema it gets the preset `default`."""
+    """A project to create; without a schema it gets the preset `default`."""
 
     name: str
     description: str = ""
@@ -116,7 +116,7 @@ def project_change(
 
 
 def project_delete(project_id: UUID) -> None:
-    """Mark a project deleted; what it holds stays. Repeating it is harmless. Raises: NotFound."""
+    """Mark a project as deleted; its contents are kept. Repeating it is harmless. Raises: NotFound."""
     if not Project.objects.filter(pk=project_id).update(is_active=False):
         raise _unknown(project_id)
 

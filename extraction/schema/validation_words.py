@@ -1,4 +1,4 @@
-"""Sentences for schema mistakes: where it is, what is wrong, what to do."""
+"""Mistakes in a schema as sentences: where it is, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _remedy(problem: Any) -> str:
         case "model_type" | "dict_type" | "model_attributes_type":
             return "must be a JSON object"
         case "string_pattern_mismatch":
-            return "must start with a letter and hold only letters, digits, _ and - (at most 64); rename it"
+            return "must start with a letter and contain only letters, digits, _ and - (at most 64 in all); rename it"
         case "value_error":
             return message.removeprefix("Value error, ")
     return f"is wrong: {message[:1].lower()}{message[1:]}; correct it"

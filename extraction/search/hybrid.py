@@ -1,8 +1,8 @@
 """Hybrid search: the store ranks, PostgreSQL answers.
 
 Dense and BM25 results are over-fetched, fused by a z-score sum and read from PostgreSQL, where every
-restriction is checked again: a deleted row, a row of another project or a value without evidence never
-answers, however far the store is behind.
+restriction is checked again: a deleted row, a row of another project or a value without evidence is
+never shown, however far the store is behind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ MAX_LAG_COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """The best hits. total: how many answered among those fetched, at least `len(hits)`."""
+    """The best hits. total: how many of those fetched are there and satisfy the filter, at least `len(hits)`."""
 
     hits: list[SearchHit]
     total: int
@@ -54,7 +54,7 @@ def search(
     store: VectorStore | None = None,
     embedder: Embedder | None = None,
 ) -> SearchResults:
-    """Return the extractions and passages of a project that answer `query` best.
+    """Return the extractions and passages of a project that best match `query`.
 
     limit: 1 to 100. kinds: `extraction`, `passage`. Each sequence means "any of"; empty restricts nothing.
     data: field → value, a list of values, or an object of such, of an extraction's grounded fields.
@@ -88,7 +88,7 @@ def _ranked(
         sparse = bm25.query_vector(query)
         if not np.any(vector):  # nothing the embedder knows: the distance to it would say nothing
             if not sparse.indices:
-                return [], ["The query holds no words that could be searched for; use letters or digits."]
+                return [], ["The query contains no words to search for; use letters or digits."]
             return store.search_sparse(sparse.indices, sparse.values, limit=fetched, filter=wanted), []
         dense_hits, sparse_hits = store.search_both(vector, sparse.indices, sparse.values, limit=fetched, filter=wanted)
     except OUTAGES as error:
@@ -135,4 +135,5 @@ def _lag_warnings() -> list[str]:
     if not waiting:
         return []
     count = f"{waiting:,}" if waiting <= MAX_LAG_COUNTED else f"more than {MAX_LAG_COUNTED:,}"
-    return [f"The search index is {count} changes behind; the newest content may be missing for a moment."]
+    noun = "change" if waiting == 1 else "changes"
+    return [f"The search index is {count} {noun} behind; the newest content may be missing for a moment."]

@@ -93,7 +93,7 @@ def _word_end(text: str, end: int) -> int:
 
 
 def _joined(segments: list[Segment]) -> list[Segment]:
-    """Return the segments without empty ones, neighbours of one sort joined."""
+    """Return the segments without empty ones, neighbours of the same kind joined."""
     joined: list[Segment] = []
     for text, is_match in segments:
         if not text:

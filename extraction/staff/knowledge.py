@@ -100,16 +100,16 @@ class PassageAdmin(BigTableAdmin):
     readonly_fields = ("source_link", "headings", "full_text")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Passage]:
-        """Return the passages, each with a glimpse of its text."""
+        """Return the passages, each with the beginning of its text."""
         rows: QuerySet[Passage] = super().get_queryset(request)
-        return rows.annotate(glimpse=Left("text", PREVIEW_CHARACTERS))
+        return rows.annotate(preview=Left("text", PREVIEW_CHARACTERS))
 
     @admin.display(description="Passage")
     def beginning(self, passage: Any) -> SafeString | str:
         """Return how the passage begins, linked."""
-        return cells.link_to(passage, " ".join(passage.glimpse.split()) or str(passage.pk))
+        return cells.link_to(passage, " ".join(passage.preview.split()) or str(passage.pk))
 
-    @admin.display(description="Under")
+    @admin.display(description="Headings")
     def headings(self, passage: Passage) -> str:
         """Return the headings above the passage."""
         return " › ".join(str(heading) for heading in passage.heading_path) or "—"

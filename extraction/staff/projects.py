@@ -27,7 +27,7 @@ class NewProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
     preset = forms.ChoiceField(
         choices=lambda: [(name, name.replace("_", " ")) for name in preset_names()],
         initial=DEFAULT_PRESET,
-        help_text="The extraction schema to begin with; it can be changed afterwards.",
+        help_text="The extraction schema to start with; it can be changed later.",
     )
 
     class Meta:
@@ -48,11 +48,11 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
 
     extraction_schema = IndentedJson(
         widget=forms.Textarea(attrs={"rows": 24, "class": "vLargeTextField mono", "spellcheck": "false"}),
-        help_text="Saving a change makes a new version; extractions keep the version they were made with.",
+        help_text="Each change is saved as a new version; extractions keep the version they were made with.",
     )
     replace_schema = forms.BooleanField(
         required=False,
-        label="Change the schema although extractions exist",
+        label="Change the schema even though extractions exist",
         help_text="They become stale, and the next extraction replaces them.",
     )
 
@@ -80,7 +80,10 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         is_changed = wanted != self.current_schema
         in_use = is_changed and Extraction.objects.filter(project_id=self.instance.pk).exists()
         if in_use and not data.get("replace_schema"):
-            self.add_error("replace_schema", "Extractions made with the present schema exist; tick this to go on.")
+            self.add_error(
+                "replace_schema",
+                "Extractions were made with the present schema; tick this box to go on.",
+            )
         return data
 
 
@@ -133,9 +136,9 @@ class ProjectAdmin(QuarryAdmin):
         """Return whether the project is in use."""
         return cells.badge("active" if project.is_active else "inactive")
 
-    @admin.display(description="Holds")
+    @admin.display(description="Contents")
     def links(self, project: Project) -> SafeString:
-        """Return links to what the project holds."""
+        """Return links to the contents of the project."""
         pages = (("jobs_job", "Jobs"), ("crawling_source", "Sources"), ("extraction_extraction", "Extractions"))
         parts = [
             format_html(

@@ -54,7 +54,7 @@ def is_only_availability(raw: str) -> bool:
 def availability_named(raw: str) -> Availability | None:
     """Return the ItemAvailability member that a short text states, or None.
 
-    What is missing speaks before what is there: "not available" holds "available".
+    Phrases for what is missing are tried first: "not available" contains "available".
     """
     if len(raw) > MAX_PHRASE_CHARACTERS:
         return None

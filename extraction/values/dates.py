@@ -26,7 +26,7 @@ def parse_date(raw: str) -> str:
     """Return the date in `raw` as `YYYY-MM-DD`; as `YYYY-MM` or `YYYY` when that is all it says.
 
     A clock time is dropped and the day stays as written, in the page's own time zone.
-    Raises: BadValue for anything else, and for 03/04/2024, whose order nothing tells.
+    Raises: BadValue for anything else, and for 03/04/2024, which may mean either order.
     """
     text = raw.strip()
     if _ISO_START.match(text) or _COMPACT.fullmatch(text):
@@ -67,13 +67,13 @@ def _numeric(match: re.Match[str], text: str) -> str:
         return _whole(year, second, first, text)
     if second > 12:
         return _whole(year, first, second, text)
-    raise BadValue(f"{text[:80]!r} may be day or month first; nothing on the page tells.")
+    raise BadValue(f"{text[:80]!r} may have the day or the month first, and nothing says which.")
 
 
 def _month(word: str, text: str) -> int:
     number = month_number(word)
     if number is None:
-        raise BadValue(f"{text[:80]!r} is not a date: {word!r} is no month name we know.")
+        raise BadValue(f"{text[:80]!r} is not a date: {word!r} is not a known month name.")
     return number
 
 
@@ -91,4 +91,4 @@ def _whole(year: int, month: int, day: int, text: str) -> str:
 
 
 def _unreal(text: str) -> BadValue:
-    return BadValue(f"{text[:80]!r} is not a date of the calendar.")
+    return BadValue(f"{text[:80]!r} is not a date in the calendar.")

@@ -30,6 +30,6 @@ def parse_money(raw: str, *, hint: str | None, machine: bool) -> dict[str, Any]:
         raise BadValue(f"{raw[:80]!r} is not an amount of money.")
     rest = text.replace(price.amount_text or "", "", 1)
     if re.search(r"\d", rest.replace("€", "")) and "€" not in (price.amount_text or ""):
-        raise BadValue(f"{raw[:80]!r} holds more than one number; exactly one amount is expected.")
+        raise BadValue(f"{raw[:80]!r} contains more than one number; exactly one amount is expected.")
     sign = "-" if re.match(r"\D{0,4}[-−]\s?\D?\s?\d", text) else ""
     return {"amount": sign + plain(price.amount), "currency": currency or price.currency}

@@ -51,9 +51,9 @@ def parse_number(raw: str, *, machine: bool) -> Decimal:
     tokens = list(NUMBER.finditer(text))
     if len(tokens) != 1:
         found = "no number" if not tokens else "more than one number"
-        raise BadValue(f"{raw[:80]!r} holds {found}; exactly one is expected.")
+        raise BadValue(f"{raw[:80]!r} contains {found}; exactly one is expected.")
     if text[tokens[0].end() : tokens[0].end() + 1].isdigit():  # 12² is not 12
-        raise BadValue(f"{raw[:80]!r} holds a power, not a plain number.")
+        raise BadValue(f"{raw[:80]!r} contains a power, not a plain number.")
     number = decimal_of(tokens[0][0])
     scale = _SCALE.match(text, tokens[0].end())
     return number.scaleb(_SCALES[scale[1]]) if scale else number

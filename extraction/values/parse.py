@@ -65,7 +65,7 @@ def checked(value: Any, field: FieldSpec) -> Value:
         except OverflowError as error:
             raise BadValue("The number is too large.") from error
     if not has_stored_form(value, field.field_type, field.enum_values):
-        raise BadValue(f"{str(value)[:80]!r} is not a {field.field_type} value.")
+        raise BadValue(f"{str(value)[:80]!r} is not a value of type {field.field_type}.")
     return cast(Value, value)
 
 
@@ -111,7 +111,7 @@ def _parse_text(raw: str, field: FieldSpec) -> str:
     if not any(c.isalnum() for c in text):
         raise BadValue("The text is empty.")
     if _PLACEHOLDER.fullmatch(text):
-        raise BadValue(f"{text[:80]!r} is a placeholder that the site forgot to fill.")
+        raise BadValue(f"{text[:80]!r} is a placeholder that the site did not fill in.")
     if len(text) > MAX_TEXT_CHARACTERS:
         raise BadValue(f"The text has more than {MAX_TEXT_CHARACTERS} characters.")
     return text
@@ -142,7 +142,7 @@ def _parse_date(raw: str, field: FieldSpec) -> str:
 
 
 def _parse_enum(raw: str, field: FieldSpec) -> str:
-    """Return the allowed value that `raw` names, whatever its case, spacing or schema.org address.
+    """Return the allowed value that `raw` names; case, spacing and a schema.org address before it do not matter.
 
     Where schema.org's InStock is allowed, shop phrases such as "auf Lager" are understood too.
     """
@@ -157,7 +157,7 @@ def _parse_enum(raw: str, field: FieldSpec) -> str:
         stated = availability_named(plain_text(raw))
         if stated in field.enum_values:
             return stated.value
-    raise BadValue(f"{raw[:80]!r} is none of the allowed values ({', '.join(field.enum_values)[:200]}).")
+    raise BadValue(f"{raw[:80]!r} is not one of the allowed values ({', '.join(field.enum_values)[:200]}).")
 
 
 def _bare(name: str) -> str:

@@ -70,7 +70,7 @@ def drain_vectors(*, seconds: float = DRAIN_SECONDS) -> DrainReceipt:
         if receipt.claimed == claimed_before:
             if len(turn) + len(stopped) >= len(BATCH_CHANGES):
                 break
-            next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)  # before it ends, nobody is left out
+            next_turn = dict.fromkeys(BATCH_CHANGES, 0.0)  # before it ends, both lanes are asked once more
     if receipt.claimed:
         log.info("vectors_drained", extra={"claimed": receipt.claimed, "removed": receipt.removed})
     return receipt

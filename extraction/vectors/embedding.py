@@ -29,7 +29,7 @@ class EmbedderUnavailable(Unavailable):
 
 
 class EmbedderRejected(QuarryError):
-    """The embedding service refuses this very input; the same batch fails for ever (halve it)."""
+    """The embedding service refuses this input; the same batch will always fail (halve it)."""
 
     code = "embedder_rejected"
 
@@ -145,8 +145,7 @@ class OpenAIEmbedder:
             rows.extend(self._request(batch))
         if any(len(row) != self.dimension for row in rows):
             raise EmbedderUnavailable(
-                f"{self._url} answers vectors of another length than {self.dimension}; "
-                "check EMBEDDING_MODEL and index again."
+                f"{self._url} returns vectors of a length other than {self.dimension}; check EMBEDDING_MODEL."
             )
         return normalised(np.asarray(rows, dtype=np.float32).reshape(len(texts), self.dimension))
 
@@ -172,7 +171,7 @@ class OpenAIEmbedder:
             )
         if response.status_code != 200:
             raise EmbedderUnavailable(
-                f"{self._url} answers {response.status_code}. Check EMBEDDING_BASE_URL, EMBEDDING_API_KEY "
+                f"{self._url} answers with status {response.status_code}. Check EMBEDDING_BASE_URL, EMBEDDING_API_KEY "
                 "and EMBEDDING_MODEL."
             )
         return _vectors_of(response, len(batch), self._url)
@@ -248,9 +247,9 @@ def _vectors_of(response: httpx.Response, expected: int, url: str) -> list[list[
         vectors = [[float(value) for value in entry["embedding"]] for entry in entries]
         indices = [int(entry["index"]) for entry in entries]
     except (ValueError, TypeError, KeyError) as error:
-        raise EmbedderUnavailable(f"{url} answers no embeddings; check EMBEDDING_BASE_URL.") from error
+        raise EmbedderUnavailable(f"{url} returns no embeddings; check EMBEDDING_BASE_URL.") from error
     if indices != list(range(expected)) or not all(isfinite(value) for vector in vectors for value in vector):
-        raise EmbedderUnavailable(f"{url} answers {len(vectors)} usable vectors for {expected} texts.")
+        raise EmbedderUnavailable(f"{url} returned {len(vectors)} usable vectors for {expected} texts.")
     return vectors
 
 
@@ -261,7 +260,7 @@ def _load_wordllama() -> Any:
         folder = Path(wordllama.__file__).parent
         model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
     except (ImportError, OSError, ValueError) as error:
-        raise EmbedderUnavailable(f"wordllama cannot be loaded ({error}); install Quarry again.") from error
+        raise EmbedderUnavailable(f"wordllama cannot be loaded ({error}); reinstall Quarry.") from error
     model.tokenizer.no_padding()
     return model
 

@@ -1,7 +1,7 @@
 """The outbox: which points are out of date, who is bringing them up to date, and what may be forgotten.
 
-Only the database is touched here; `drain.py` does the input and output between `changes_claim` and the end
-of each change. Triggers write the changes. A change ends in one of five ways, each fenced by its lease:
+Only the database is touched here; `apply` does the input and output between `changes_claim` and the end of
+each change. Triggers write the changes. A change ends in one of five ways, each fenced by its lease:
 
 - finished: removed, if no newer version of it came meanwhile and no late write can arrive any more;
 - repeated: applied too early to be sure, so it is applied once more when late writes are past;
@@ -29,7 +29,7 @@ from extraction.vectors import outbox_statements as ends
 from jobs.postgres.transactions import retried
 
 LEASE_SECONDS = 60.0
-#: Longer than any write that was begun under a lease: see `drain.WRITE_TIMEOUTS`.
+#: Longer than any write that was begun under a lease: see `apply.WRITE_TIMEOUTS`.
 GRACE_SECONDS = 45.0
 MAX_BACKOFF_SECONDS = 3600.0
 #: Sorts ids as PostgreSQL does, several times as fast as UUID's own comparison.
@@ -127,7 +127,7 @@ def _claim(operation: VectorOperation, limit: int, lease_seconds: float, grace_s
 def batch_renew(batch: Batch) -> None:
     """Hold the batch for a full lease from now; changes that were lost meanwhile leave it.
 
-    A lease that ran out and that nobody claimed since is as good as held: nobody acted on it.
+    A lease that ran out but was not claimed since still counts as held: nobody acted on the change meanwhile.
     """
     now = time.monotonic()
     held = retried(partial(ends.renew, batch.lease, sorted(batch.open, key=BY_VALUE), batch.lease_seconds))
@@ -173,7 +173,7 @@ def changes_turn(batch: Batch, ids: Iterable[UUID]) -> int:
 
 
 def points_requeue(ids: Sequence[UUID], *, late_seconds: float | None = None) -> int:
-    """Ask for a second look at these points, whatever they are; return how many were asked for.
+    """Queue these points to be looked at again, whether or not their rows exist; return how many.
 
     The change is an upsert; the drain finds out whether the row exists. late_seconds: for so long an earlier
     write may still arrive.
@@ -199,7 +199,7 @@ def outbox_lag() -> OutboxLag:
 
 
 def _taken(batch: Batch, ids: Iterable[UUID]) -> list[Change]:
-    """Return the changes, which leave the batch whatever the database says."""
+    """Return the changes, taken out of the batch."""
     taken = [batch.open.pop(id) for id in list(ids) if id in batch.open]
     batch.sent.difference_update(change.point_id for change in taken)
     return taken

@@ -69,7 +69,7 @@ def extraction_text(*, field_group: str, data: Mapping[str, Any], title: str) ->
 def grounded(data: Any, ungrounded: Iterable[str]) -> dict[str, Any]:
     """Return the fields that have a value and evidence for it.
 
-    A column filled by hand may hold anything: what is no object has no fields, and blocks no queue.
+    A column filled by hand may hold anything: what is not an object has no fields, so that it does not block the queue.
     """
     if not isinstance(data, Mapping):
         return {}

@@ -62,7 +62,8 @@ class Extract(Kind):
         empty = outcomes.get(ItemOutcome.EMPTY, 0)
         if empty:
             llm = "no LLM configured; " if not settings.QUARRY.llm_base_url else ""
-            facts["note"] = f"{llm}{empty} pages without structured data; their passages are searchable"
+            pages = "1 page" if empty == 1 else f"{empty:,} pages"
+            facts["note"] = f"{llm}nothing was extracted from {pages}; the text is searchable"
         return facts
 
     def chain(self, parent: JobRef) -> UUID | None:

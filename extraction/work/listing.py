@@ -1,4 +1,4 @@
-"""Finding sources and extractions of a project, page by page, and starting an extraction with its exact size."""
+"""The sources and extractions of a project, listed a slice at a time, and the sources counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def sources_page(
     limit: int,
     offset: int = 0,
 ) -> OffsetPage[Source]:
-    """Return sources of a project in the order of their making. Raises: NotFound."""
+    """Return sources of a project, oldest first. Raises: NotFound."""
     project_require(project_id)
     wanted = {"source_group": source_group, "status": status, "source_type": source_type}
     rows = Source.objects.filter(
@@ -62,7 +62,7 @@ def extractions_page(
     limit: int,
     offset: int = 0,
 ) -> OffsetPage[Extraction]:
-    """Return extractions of a project in the order of their making, sources joined. Raises: NotFound.
+    """Return extractions of a project, oldest first, with their sources. Raises: NotFound.
 
     extraction_type: a field group. min_confidence: 0 to 1, inclusive.
     """
@@ -81,7 +81,7 @@ def extractions_page(
 
 
 def selection_warnings(source_ids: Sequence[UUID], source_count: int) -> list[str]:
-    """Return a sentence when some of the sources asked for are not worked on."""
+    """Return a sentence if some of the sources asked for are left out."""
     left_out = len(set(source_ids)) - source_count
     if left_out <= 0:
         return []

@@ -43,8 +43,8 @@ def extract_submit(
     }
     if not sources_selected(project_id, payload).exists():
         raise Invalid(
-            "No source is left to extract from: crawl something first, or repeat with force=true to extract"
-            " again from what is already done.",
+            "There is no source left to extract from: crawl something first, or repeat with force=true to extract"
+            " again from sources already extracted.",
             code="nothing_to_extract",
         )
     label = ", ".join(source_groups) or "all sources"

@@ -13,7 +13,7 @@ from crawling.work.parse_page import reply_read
 from extraction.models import Extraction
 from extraction.work.submission import extract_submit
 from jobs.ledger.moves import job_lock
-from jobs.models import Job, Project
+from jobs.models import Job, Project, WorkItem
 from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef
 from jobs.states import JobStatus
@@ -84,3 +84,9 @@ def extract(project: Project, **options: Any) -> Job:
 def found(source_id: UUID) -> dict[str, dict[str, Any]]:
     """Return field group → data of the source's extractions."""
     return dict(Extraction.objects.filter(source_id=source_id).values_list("field_group", "data"))
+
+
+def states(job: Job) -> dict[str, str]:
+    """Return source id → how its item stands: its state, and its reason or outcome behind a colon."""
+    rows = WorkItem.objects.filter(job=job).values_list("key", "state", "reason", "outcome")
+    return {key: ":".join(filter(None, (state, reason or outcome))) for key, state, reason, outcome in rows}

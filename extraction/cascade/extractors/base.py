@@ -24,7 +24,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A raw string that stood in a field's place and is no value of its type."""
+    """A raw string found in a field's place that is not a value of its type."""
 
     field: str
     raw: str

@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w+")
 
 
 def main_nodes(graph: Graph, kind: str, *, url: str, title: str | None) -> list[Node]:
-    """Return the page's main node of a type, best first, at most one per syntax; none when nothing tells.
+    """Return the page's main node of a type, best first, at most one per syntax; none if they cannot be told apart.
 
     Of several top-level nodes one is the main one when it is the page's mainEntity, has the page's address,
     shares its name with the page's title, or is the only one with offers. A listing of equals has none.
@@ -38,7 +38,7 @@ def main_nodes(graph: Graph, kind: str, *, url: str, title: str | None) -> list[
 
 
 def is_told_apart(node: Node, names: tuple[str, ...]) -> bool:
-    """Return whether a property tells the node from its twins, the variants of the same name beside it.
+    """Return whether a property tells the node from the variants of the same name beside it.
 
     Such a value belongs to one variant, and nothing says that it is the one the page shows.
     """

@@ -28,7 +28,7 @@ class SchemaOrg:
     name: str = Method.SCHEMA_ORG
 
     def extract(self, page: PageInput, group: FieldGroup, missing: frozenset[str]) -> Sequence[Finding]:
-        """Return one finding per field and syntax; meta tags speak only where no node does."""
+        """Return one finding per field and syntax; meta tags are used only where no node has a value."""
         fields = [field for field in group.fields if field.name in missing and field.schema_org]
         if not fields or not page.structured.blocks:
             raise NotApplicable("The page has no structured data for this group.")

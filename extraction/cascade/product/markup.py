@@ -1,6 +1,6 @@
 """Values of a product page read from its ordinary markup: classes, labels and buttons that shops share.
 
-The last of the free extractors and the least sure: it only speaks on pages that plainly offer one product,
+The last of the free extractors and the least certain: it is used only on pages that plainly offer one product,
 and only for fields whose `schema_org` paths name a property of Product. Rules are general, none is for one shop.
 """
 

@@ -129,7 +129,7 @@ class ProductPage:
         return False
 
     def _is_aside(self, element: Any) -> bool:
-        """Return whether a region speaks of other things; a region around the heading never does."""
+        """Return whether a region is about other things; a region around the heading never is."""
         if element.tag not in ASIDE_TAGS and not ASIDE_NAME.search(names_of(element)):
             return False
         return element not in self._around_heading

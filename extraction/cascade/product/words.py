@@ -77,7 +77,7 @@ BUY_NAME = re.compile(
     r"warenkorb|do-?kosik|kosar|carrito|carrinho|sepet|in-?den-?korb",
     re.I,
 )
-#: Regions that speak of other goods, unless the page's heading lies inside.
+#: Regions that are about other goods, unless the page's heading lies inside.
 ASIDE_NAME = re.compile(
     r"relat|recommend|similar|carousel|cross-?sell|up-?sell|also|sponsor|recent|histor|mini-?cart|mini-?basket|menu|"
     r"compar|bundle|accessor|review|warranty|footer|header|breadcrumb|navbar|newsletter|popular|bestsell|suggest|"

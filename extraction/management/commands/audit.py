@@ -18,18 +18,18 @@ class Command(QuarryCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         """Take `--fix`."""
-        parser.add_argument("--fix", action="store_true", help="repair what is found")
+        parser.add_argument("--fix", action="store_true", help="repair what differs")
 
     def run(self, **options: Any) -> int:
         """Compare and show the numbers; 1 when something is out of step and not fixed."""
         if not settings.QUARRY.qdrant_url and is_hosted():
             raise Conflict(
-                "The embedded vector store is open in the process that works (`up`); stop it, then audit.",
+                "The embedded vector store is in use by the running server (`up`); stop it, then run the audit again.",
                 code="store_in_use",
             )
         receipt = audit(fix=options["fix"])
         if options["fix"] and (unavailable := drain_vectors().unavailable):
-            raise Unavailable(f"The repair is queued, and workers will carry it out: {unavailable}")
+            raise Unavailable(f"The repair is queued, and workers will carry it out later: {unavailable}")
         if self.as_json:
             self.print_json(asdict(receipt))
         else:

@@ -13,11 +13,11 @@ class Command(JobCommand):
     help = "Extract typed values, with the quote that proves each, from a project's sources."
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the project and what to restrict the extraction to."""
+        """Add the project, and the options that restrict the extraction."""
         parser.add_argument("--project", default=projects.DEFAULT_PROJECT, metavar="NAME", help="project")
         parser.add_argument("--group", action="append", default=[], metavar="NAME", help="only this source group")
         parser.add_argument("--field-group", action="append", default=[], metavar="NAME", help="only this field group")
-        parser.add_argument("--again", action="store_true", help="also what is already extracted with this schema")
+        parser.add_argument("--again", action="store_true", help="also from sources already extracted from")
         self.detach_argument(parser)
 
     def run(self, **options: Any) -> int:

@@ -18,11 +18,11 @@ class Command(QuarryCommand):
     help = "Search the passages and extracted values of a project."
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the words, the project and filters."""
-        parser.add_argument("query", nargs="+", help="what to look for")
+        """Add the words, the project and the filters."""
+        parser.add_argument("query", nargs="+", help="what to search for")
         parser.add_argument("--project", default=projects.DEFAULT_PROJECT, metavar="NAME", help="project")
         parser.add_argument("--group", action="append", default=[], metavar="NAME", help="only this source group")
-        parser.add_argument("--limit", type=int, default=5, metavar="N", help="hits at most, 1 to 100 (default: 5)")
+        parser.add_argument("--limit", type=int, default=5, metavar="N", help="results at most, 1 to 100 (default: 5)")
 
     def run(self, **options: Any) -> int:
         """Ask the running server, or search ourselves if there is none."""

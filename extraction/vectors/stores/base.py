@@ -46,7 +46,7 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreRejected(StoreError, Invalid):
-    """The store refuses this content; the same call fails for ever.
+    """The store refuses this content; the same call will always fail.
 
     ids: the batch that was refused, every point of it a suspect (halve it to find the culprit).
     """
@@ -189,7 +189,7 @@ def _is_json(payload: Mapping[str, Any]) -> bool:
 
 
 def plain_vector(vector: Vector) -> list[float]:
-    """Return the vector as a list of Python floats, as both client libraries want it."""
+    """Return the vector as a list of Python floats, as both client libraries expect it."""
     return [float(value) for value in np.asarray(vector, dtype=np.float32)]
 
 
@@ -213,7 +213,7 @@ def conditions(filter: SearchFilter) -> list[Condition]:
 def _data_conditions(path: str, data: Mapping[str, Any]) -> Iterator[Condition]:
     for name, value in data.items():
         if not name or '"' in name:
-            raise StoreRejected(f"{name!r} is no field name to filter by; use a field of the schema.")
+            raise StoreRejected(f"{name!r} is not a field name to filter by; use a field of the schema.")
         key = f'{path}."{name}"'
         if isinstance(value, Mapping):
             yield from _data_conditions(key, value)

@@ -163,7 +163,7 @@ class EdgeStore:
 
 
 def _guarded(ids: Sequence[UUID], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return what `call` returns; Edge raises bare Exceptions, whose text tells refusal from trouble."""
+    """Return what `call` returns; Edge raises bare Exceptions, whose text tells a refusal from an outage."""
     try:
         return call(*args, **kwargs)
     except Exception as error:
@@ -184,7 +184,7 @@ def _lock_folder(path: Path) -> int:
     except BlockingIOError as error:
         os.close(descriptor)
         raise StoreBusy(
-            f"Another process has the vector store in {path} open; let that server search, or stop it first."
+            f"Another process has the vector store in {path} open; search through that server, or stop it first."
         ) from error
     return descriptor
 

@@ -210,13 +210,13 @@ class QdrantStore:
                 raise StoreRejected(f"Qdrant refuses the request ({status}): {_said(error)}", ids) from error
             self._is_ready = self._is_ready and status != 404
             raise StoreUnavailable(
-                f"Qdrant answers {status}: {_said(error)}. Check QDRANT_URL and the server's log."
+                f"Qdrant answers with status {status}: {_said(error)}. Check QDRANT_URL and the server's log."
             ) from error
         except (TypeError, ValueError) as error:
             raise StoreRejected(f"The request cannot be written as JSON: {error}", ids) from error
         except (ApiException, QdrantException, httpx.HTTPError, OSError) as error:
             raise StoreUnavailable(
-                f"Qdrant does not answer ({error}). Check QDRANT_URL and that the server runs."
+                f"Qdrant does not answer ({error}). Check QDRANT_URL and that the server is running."
             ) from error
 
 

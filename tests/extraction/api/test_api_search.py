@@ -73,7 +73,7 @@ def test_what_has_no_effect_and_what_lags_is_named(search, knowledge):
     knowledge.passage()
     warnings = search(include_merge_metadata=True).json()["warnings"]
     assert warnings[0].startswith("include_merge_metadata")
-    assert "1 changes behind" in warnings[1]
+    assert "1 change behind" in warnings[1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -88,7 +88,7 @@ def test_what_has_no_effect_and_what_lags_is_named(search, knowledge):
         ({"limit": 0}, "limit must be greater than or equal to 1."),
         ({"limit": 101}, "limit must be less than or equal to 100."),
         ({"filters": ["x"]}, "filters must be a JSON object."),
-        ({"filters": {'a"b': 1}}, "is no field name"),
+        ({"filters": {'a"b': 1}}, "is not a field name"),
         ({"filters": {"a": [[1]]}}, "'a' is filtered by something other"),
         ({"kinds": ["page"]}, "There is no kind 'page'"),
         ({"source_groups": "acme"}, "source_groups must be a valid list."),

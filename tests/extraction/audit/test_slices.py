@@ -25,9 +25,8 @@ from jobs.errors import Unavailable
 from jobs.postgres.advisory_locks import AUDITOR_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.worker.host import WorkerHost
-from tests.helpers.factories import PATIENCE_SECONDS
 from tests.helpers.knowledge import Knowledge, Pause, TrippingStore
-from tests.helpers.threads import Side
+from tests.helpers.threads import Side, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -338,10 +337,7 @@ def test_workers_run_it(knowledge: Knowledge, store: TrippingStore, drained: Dra
     state.host_opened()
     AuditChore().host_opened()  # the former died
     with WorkerHost():
-        deadline = timezone.now() + timedelta(seconds=PATIENCE_SECONDS)
-        while last_audit() is None:
-            assert timezone.now() < deadline, "no worker audited"
-            threading.Event().wait(0.05)
+        until(last_audit, "a worker audits")
     assert found() == (20, 20, 0, 0)
 
 

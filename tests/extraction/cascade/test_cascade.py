@@ -125,7 +125,7 @@ def test_required_fields_not_found_are_noted():
     (result,) = run_cascade(
         [Scripted("x", said("name", "Acme", "Acme"))], PAGE, schema(NAME, {**PRICE, "required": True})
     )
-    assert [(note.field, note.reason) for note in result.notes] == [("price", "Required, not found.")]
+    assert [(note.field, note.reason) for note in result.notes] == [("price", "Required, but not found.")]
 
 
 @pytest.mark.parametrize(

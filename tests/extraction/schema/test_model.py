@@ -63,7 +63,7 @@ def test_merging_in_effect_follows_the_type():
         ({"field_type": "enum"}, ["needs enum_values"]),
         ({"field_type": "enum", "enum_values": ["a", "a"]}, ["'a' twice"]),
         ({"field_type": "text", "enum_values": ["a"]}, ["enum_values belong to enum or list"]),
-        ({"field_type": "integer", "default": "7"}, ["default is not a integer value"]),
+        ({"field_type": "integer", "default": "7"}, ["default is not a value of type integer"]),
         ({"field_type": "integer", "default": True}, ["default"]),
         ({"field_type": "enum", "enum_values": ["a"], "default": "b"}, ["default"]),
         ({"field_type": "money", "default": {"amount": "x", "currency": None}}, ["default"]),

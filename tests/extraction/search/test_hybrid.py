@@ -182,7 +182,7 @@ class TestSearch:
 
     def test_a_long_lag_is_counted_up_to_a_number(self, filled: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hybrid, "MAX_LAG_COUNTED", 2)
-        for count in ("1 changes", "2 changes", "more than 2 changes", "more than 2 changes"):
+        for count in ("1 change", "2 changes", "more than 2 changes", "more than 2 changes"):
             filled.passage()
             assert self.ask(filled, "probe").warnings == [
                 f"The search index is {count} behind; the newest content may be missing for a moment."

@@ -29,9 +29,9 @@ def test_lists_load_neither_texts_nor_data(admin_client: Client, knowledge: Know
     knowledge.passage("x" * 5000)
     knowledge.extraction({"name": "probe"})
     passages = columns_of(admin_client, "/admin/extraction/passage/", "extraction_passage")
-    glimpse = 'LEFT("extraction_passage"."text", 160)'
-    assert glimpse in passages
-    assert '"extraction_passage"."text"' not in passages.replace(glimpse, "")
+    preview = 'LEFT("extraction_passage"."text", 160)'
+    assert preview in passages
+    assert '"extraction_passage"."text"' not in passages.replace(preview, "")
     extractions = columns_of(admin_client, "/admin/extraction/extraction/", "extraction_extraction")
     assert not [name for name in ("data", "evidence", "schema") if f'."{name}"' in extractions]
 

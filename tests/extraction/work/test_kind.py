@@ -9,40 +9,20 @@ import pytest
 
 from crawling.models import Source
 from extraction.models import Extraction, SchemaVersion
-from extraction.schema.projects import ProjectDraft, project_create
 from extraction.schema.versions import schema_save
 from extraction.work import kind, worker
 from extraction.work.kind import source_item, sources_selected
 from extraction.work.submission import extract_submit
-from jobs.ledger import settle
-from jobs.models import Job, Project, WorkItem
+from jobs.models import Project
 from jobs.registry.kinds import JobRef
 from jobs.worker import slice
 from tests.helpers.crawls import drive, html
-from tests.helpers.extractions import SCHEMA, extract, fetching_job, found, page_store, product
+from tests.helpers.extractions import SCHEMA, extract, found, page_store, product, states
 from tests.helpers.threads import Side
 
 pytestmark = pytest.mark.django_db(transaction=True)
 InThread = Callable[..., Side]
 METHODS = {"name": "schema_org", "colour": "selectors"}
-
-
-@pytest.fixture
-def project(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project with the schema SCHEMA."""
-    monkeypatch.setattr(settle, "MIN_WAIT_SECONDS", 0.02)
-    return Project.objects.get(pk=project_create(ProjectDraft("Shop", extraction_schema=SCHEMA)))
-
-
-@pytest.fixture
-def crawl(project: Project) -> JobRef:
-    """The crawl that stores the pages."""
-    return fetching_job(project)
-
-
-def states(job: Job) -> dict[str, str]:
-    rows = WorkItem.objects.filter(job=job).values_list("key", "state", "reason", "outcome")
-    return {key: ":".join(filter(None, (state, reason or outcome))) for key, state, reason, outcome in rows}
 
 
 def test_a_whole_extraction(project: Project, crawl: JobRef) -> None:
@@ -58,7 +38,7 @@ def test_a_whole_extraction(project: Project, crawl: JobRef) -> None:
     rows = Source.objects.order_by("url").values_list("status", "extracted_version")
     assert list(rows) == [("completed", 1), ("extracted", 1)]
     assert job.result["extractions"] == 2
-    assert job.result["note"] == "no LLM configured; 1 pages without structured data; their passages are searchable"
+    assert job.result["note"] == "no LLM configured; nothing was extracted from 1 page; the text is searchable"
 
 
 def test_ordinary_markup_of_a_product_page_is_read_last(project: Project, crawl: JobRef) -> None:

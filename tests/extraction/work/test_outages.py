@@ -8,17 +8,17 @@ import pytest
 from crawling.models import Source
 from extraction.errors import NotApplicable
 from extraction.models import Extraction
-from extraction.schema.projects import ProjectDraft, project_create
 from extraction.vectors.embedding import EmbedderUnavailable
 from extraction.vectors.stores.base import StoreUnavailable
 from extraction.work import worker
 from extraction.work.submission import extract_submit
 from jobs.errors import QuarryError, Unavailable
 from jobs.ledger import settle
-from jobs.models import Job, Project, WorkItem
+from jobs.models import Job, WorkItem
+from jobs.registry.kinds import JobRef
 from jobs.worker import runner
 from tests.helpers.crawls import drive, lanes_of, waits_end
-from tests.helpers.extractions import SCHEMA, fetching_job, found, page_store, product
+from tests.helpers.extractions import found, page_store, product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SENTENCE = "The model at http://llm.test does not answer; start it, or unset LLM_BASE_URL."
@@ -54,10 +54,9 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 
 
 @pytest.fixture
-def source(db: None) -> UUID:
-    """A page of a project with the schema SCHEMA."""
-    project = Project.objects.get(pk=project_create(ProjectDraft("Shop", extraction_schema=SCHEMA)))
-    return page_store(fetching_job(project), "/mug", product("Mug", colour="blue"))
+def source(crawl: JobRef) -> UUID:
+    """A page of the project."""
+    return page_store(crawl, "/mug", product("Mug", colour="blue"))
 
 
 def submitted(source: UUID) -> UUID:

@@ -11,7 +11,6 @@ from django.db import transaction
 from crawling.models import Source, SourceHold
 from crawling.sources.owner import SourceOwner
 from extraction.models import Extraction
-from extraction.schema.projects import ProjectDraft, project_create
 from extraction.work import worker
 from extraction.work.kind import Extract
 from extraction.work.submission import extract_submit
@@ -21,29 +20,11 @@ from jobs.ledger.moves import job_lock, job_start
 from jobs.models import Job, Project, WorkItem
 from jobs.registry.kinds import JobRef
 from tests.helpers.crawls import drive, lanes_of
-from tests.helpers.extractions import SCHEMA, extract, fetching_job, found, page_store, product
+from tests.helpers.extractions import extract, fetching_job, found, page_store, product, states
 from tests.helpers.threads import Side
 
 pytestmark = pytest.mark.django_db(transaction=True)
 InThread = Callable[..., Side]
-
-
-@pytest.fixture
-def project(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project with the schema SCHEMA."""
-    monkeypatch.setattr(settle, "MIN_WAIT_SECONDS", 0.02)
-    return Project.objects.get(pk=project_create(ProjectDraft("Shop", extraction_schema=SCHEMA)))
-
-
-@pytest.fixture
-def crawl(project: Project) -> JobRef:
-    """The crawl that stores the pages."""
-    return fetching_job(project)
-
-
-def states(job: Job) -> dict[str, str]:
-    rows = WorkItem.objects.filter(job=job).values_list("key", "state", "reason", "outcome")
-    return {key: ":".join(filter(None, (state, reason or outcome))) for key, state, reason, outcome in rows}
 
 
 def test_a_page_that_changes_meanwhile_is_read_again(

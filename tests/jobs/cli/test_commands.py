@@ -227,4 +227,4 @@ def test_audit_is_refused_while_another_process_has_the_store(monkeypatch: pytes
 
     monkeypatch.setattr(audit, "is_hosted", lambda: True)
     ran = run("audit", "--json")
-    assert (ran.code, ran.told["code"], "stop it, then audit" in ran.err) == (3, "store_in_use", True)
+    assert (ran.code, ran.told["code"], "stop it, then run the audit" in ran.err) == (3, "store_in_use", True)
