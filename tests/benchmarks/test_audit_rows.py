@@ -6,9 +6,7 @@ from config.benches.audit.rows import GONE_POINTS, KINDS, STRANGERS, faults_plan
 from extraction.audit.compare import audit
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.vectors.drain import drain_vectors
-from tests.helpers.knowledge import TrippingStore, all_ids, changes, embedder, store
-
-__all__ = ["embedder", "store"]
+from tests.helpers.knowledge import TrippingStore, all_ids, changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LAST = 450

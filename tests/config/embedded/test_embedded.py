@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from config.environment.env import CHECKOUT
-from tests.helpers.embedded_home import QUICK_SETTINGS, Home, answer, eventually, is_alive, server_processes
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home, answer
+from tests.helpers.processes import eventually, is_alive, server_processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 IS_ROOT = os.geteuid() == 0

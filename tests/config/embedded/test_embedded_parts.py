@@ -17,7 +17,8 @@ from config.embedded.binaries import Binaries, candidate_folders, find_binaries,
 from config.embedded.errors import BinariesMissing, DiskFull, FolderRefused, SocketRefused, refusal
 from config.embedded.sockets import SOCKET_NAME, make_socket_folder
 from config.embedded.state import RunningServer, read_note, remove_note, write_note
-from tests.helpers.embedded_home import QUICK_SETTINGS, Home, eventually, is_alive
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home
+from tests.helpers.processes import eventually, is_alive
 
 IS_ROOT = os.geteuid() == 0
 OURSELVES = Account(os.geteuid(), os.getegid(), (), is_other=False)

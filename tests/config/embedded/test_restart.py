@@ -15,7 +15,8 @@ import pytest
 from config.embedded import client, state
 from config.embedded.errors import StartFailed
 from config.environment.env import CHECKOUT
-from tests.helpers.embedded_home import Home, answer, eventually
+from tests.helpers.embedded_home import Home, answer
+from tests.helpers.processes import eventually
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 PATIENCE_SECONDS = 60.0

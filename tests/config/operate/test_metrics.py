@@ -17,9 +17,7 @@ from jobs.models import Job, WorkItem
 from jobs.queries import gauges
 from jobs.queries.gauges import gauges_read
 from jobs.states import ItemState, JobStatus
-from tests.helpers.factories import claimed, make_job, probe, project
-
-__all__ = ["make_job", "probe", "project"]
+from tests.helpers.factories import claimed
 
 TOKEN = "metrics-secret"
 

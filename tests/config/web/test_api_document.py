@@ -8,9 +8,7 @@ import pytest
 from django.test import Client
 
 from config.web.api import api as quarry_api
-from tests.helpers.api_client import PREFIX, Api, api, api_of, problem_of
-
-__all__ = ["api", "api_of"]
+from tests.helpers.api_client import PREFIX, Api, problem_of
 
 SOME_ID = str(UUID(int=7))
 METHODS = {"get", "post", "put", "delete"}

@@ -13,11 +13,7 @@ from jobs.api import idempotency, idempotent
 from jobs.api.idempotency import KeyedRequest, StoredReply, keys_expire
 from jobs.models import IdempotencyKey, Job, Project
 from jobs.worker import healing
-from tests.helpers.api_client import api, api_of, problem_of
-from tests.helpers.factories import project
-from tests.jobs.conftest import in_thread, sent
-
-__all__ = ["api", "api_of", "in_thread", "project", "sent"]
+from tests.helpers.api_client import problem_of
 
 KEY = "0b3c-1 any text~"
 

@@ -13,9 +13,7 @@ from extraction import errors as extraction_errors
 from jobs import errors as job_errors
 from jobs.errors import Conflict
 from jobs.queries import listing
-from tests.helpers.api_client import Api, api, problem_of
-
-__all__ = ["api"]
+from tests.helpers.api_client import Api, problem_of
 
 
 def test_every_error_class_has_a_status():
