@@ -21,7 +21,10 @@ from typing import Iterator, NamedTuple  # noqa: UP035 - Python 3.7 and 3.8 must
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOWEST, HIGHEST = (3, 11), (3, 13)  #: between these every dependency has a ready-made wheel
 BUILD_LOCK, MAIN_LOCK, DEV_LOCK = "requirements-build.lock", "requirements.lock", "requirements-dev.lock"
+LOCKS = {"main": (BUILD_LOCK, MAIN_LOCK), "dev": (BUILD_LOCK, MAIN_LOCK, DEV_LOCK)}
 NAMES = ("python3", "python3.13", "python3.12", "python3.11", "python3.14", "python3.15", "python")
+#: Would send packages elsewhere, or let in others than the locked ones.
+DROPPED = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 PROBE = """
 import importlib.util as u, sys
 pip = 0
@@ -44,6 +47,11 @@ class Python(NamedTuple):
     version: tuple[int, int, int]  # (major, minor, micro)
     has_venv: bool  # can make a complete virtual environment
     has_pip: bool  # can make one without pip and install into it with its own pip (22.3 or newer)
+
+    @property
+    def release(self) -> str:
+        """The version as people write it."""
+        return ".".join(map(str, self.version))
 
     @property
     def rank(self) -> int:
@@ -107,9 +115,9 @@ def _missing_python(wanted: str, best: Python | None) -> str:
         remedy = f"run `apt install {name}-venv` as root" if is_debian else "install them"
         return f"{best.path} lacks the modules venv and ensurepip: {remedy}, then run make again."
     if wanted:
-        what = "is Python {}.{}.{}".format(*best.version) if best else "does not run"
+        what = f"is Python {best.release}" if best else "does not run"
         return f"PYTHON={wanted} {what}: name a Python 3.11, 3.12 or 3.13, or leave PYTHON out."
-    seen = f"only Python {'.'.join(map(str, best.version))} ({best.path})" if best else "none"
+    seen = f"only Python {best.release} ({best.path})" if best else "none"
     return (
         f"Quarry needs Python 3.11, 3.12 or 3.13, but {seen} was found: install one (such as "
         "`apt install python3.11 python3.11-venv` or `brew install python@3.13`) or name one with "
@@ -119,10 +127,7 @@ def _missing_python(wanted: str, best: Python | None) -> str:
 
 def lock_digest(checkout: Path, *names: str) -> str:
     """Return one SHA-256, in hexadecimal, over the named lock files."""
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update((checkout / name).read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join((checkout / name).read_bytes() for name in names)).hexdigest()
 
 
 class Environment:
@@ -133,10 +138,7 @@ class Environment:
         self.folder = checkout / ".venv"
         self.python = self.folder / "bin" / "python"
         self.stamp = self.folder / "installed"  # absent while work is under way: a killed set-up is seen as such
-        self.wanted = {
-            "main": lock_digest(checkout, BUILD_LOCK, MAIN_LOCK),
-            "dev": lock_digest(checkout, BUILD_LOCK, MAIN_LOCK, DEV_LOCK),
-        }
+        self.lines = {group: f"{group} {lock_digest(checkout, *names)}" for group, names in LOCKS.items()}
 
     def is_whole(self, named_python: str) -> bool:
         """Whether the last set-up ended well and its Python still runs and has the version asked for."""
@@ -145,12 +147,10 @@ class Environment:
             return inside is not None
         return python_choose(named_python).version[:2] == inside.version[:2]
 
-    def has(self, group: str) -> bool:
-        """Whether "main" or "dev" is installed exactly as locked."""
-        try:
-            return f"{group} {self.wanted[group]}" in self.stamp.read_text().splitlines()
-        except FileNotFoundError:
-            return False
+    def is_ready(self, named_python: str, *, is_dev: bool) -> bool:
+        """Whether it is whole and what is asked for is installed exactly as locked; "dev" includes "main"."""
+        wanted = {self.lines["dev"]} if is_dev else set(self.lines.values())
+        return self.is_whole(named_python) and not wanted.isdisjoint(self.stamp.read_text().splitlines())
 
     def remake(self, python: Python) -> None:
         """Empty the folder and make a bare environment in it. Raises: Refusal if that fails."""
@@ -170,23 +170,13 @@ class Environment:
         # Not isolated: source packages are built with the locked tools, not with whatever is newest.
         locks = ["-r", MAIN_LOCK] + (["-r", DEV_LOCK] if is_dev else [])
         self._run([*inside, *pip, "--use-pep517", "--no-build-isolation", *locks], python)
-        groups = ("main", "dev") if is_dev else ("main",)
         draft = self.stamp.with_suffix(".draft")
-        draft.write_text("".join(f"{group} {self.wanted[group]}\n" for group in groups))
+        draft.write_text("\n".join(self.lines.values() if is_dev else [self.lines["main"]]))
         draft.replace(self.stamp)
 
     def _run(self, command: list[str], python: Python) -> None:
         """Run venv or pip, showing progress on a terminal and its last lines if it fails. Raises: Refusal."""
-        dropped = (
-            "PIP_TARGET",
-            "PIP_PREFIX",
-            "PIP_ROOT",
-            "PIP_USER",
-            "PYTHONPATH",
-            "PYTHONHOME",
-            "PYTHONSTARTUP",
-        )
-        clean = {name: value for name, value in os.environ.items() if name not in dropped}
+        clean = {name: value for name, value in os.environ.items() if name not in DROPPED}
         lines, packages = [], 0
         with subprocess.Popen(  # noqa: S603 - our own venv and pip command lines
             command,
@@ -209,7 +199,7 @@ class Environment:
         if child.returncode:
             shown = [line for line in lines if line and not line.startswith("WARNING: ")][-4:]
             sys.stderr.write("".join(f"  {line[:200]}\n" for line in shown))
-            raise Refusal(remedy_for("\n".join(lines), folder=self.folder, python=python))
+            raise Refusal(remedy_for("\n".join(lines), folder=self.folder, release=python.release))
 
 
 #: What pip, venv and the system say, and what to do about it; the first that matches counts.
@@ -235,13 +225,13 @@ REMEDIES = {
 }
 
 
-def remedy_for(output: str, *, folder: Path, python: Python) -> str:
+def remedy_for(output: str, *, folder: Path, release: str) -> str:
     """Return the sentence that says what the failed command's `output` means and what to do."""
     if shutil.disk_usage(str(folder.parent)).free < 50_000_000:
         output = "No space left"  # ensurepip keeps its reason to itself
     for pattern, sentence in REMEDIES.items():
         if re.search(pattern, output):
-            return sentence.format(folder=folder, version="{}.{}.{}".format(*python.version))
+            return sentence.format(folder=folder, version=release)
     return "The set-up failed for the reason above: remove it, then run make again (a broken .venv is rebuilt)."
 
 
@@ -268,18 +258,13 @@ def checkout_locked(checkout: Path) -> Iterator[None]:
 def environment_prepare(checkout: Path, *, is_dev: bool, named_python: str) -> None:
     """Bring `.venv` to what the lock files say, or leave it alone if it is so. Raises: Refusal."""
     environment = Environment(checkout)
-    group = "dev" if is_dev else "main"
-
-    def is_ready() -> bool:
-        return environment.is_whole(named_python) and (environment.has(group) or environment.has("dev"))
-
-    if is_ready():
+    if environment.is_ready(named_python, is_dev=is_dev):
         return
     with checkout_locked(checkout):
-        if is_ready():  # the one we waited for did it
+        if environment.is_ready(named_python, is_dev=is_dev):  # the one we waited for did it
             return
         python = python_choose(named_python)
-        sys.stderr.write("Setting up .venv with Python {}.{}.{}; this takes about a minute.\n".format(*python.version))
+        sys.stderr.write(f"Setting up .venv with Python {python.release}; this takes about a minute.\n")
         if not environment.is_whole(named_python):
             environment.remake(python)
         environment.install(python, is_dev=is_dev)
@@ -299,8 +284,8 @@ def main() -> int:
         sys.stderr.write(f"{refusal}\n")
         return 1
     except OSError as error:
-        python = Python(sys.executable, sys.version_info[:3], has_venv=True, has_pip=True)
-        sys.stderr.write(f"  {error}\n{remedy_for(str(error), folder=checkout, python=python)}\n")
+        remedy = remedy_for(str(error), folder=checkout, release=sys.version.split()[0])
+        sys.stderr.write(f"  {error}\n{remedy}\n")
         return 1
     except KeyboardInterrupt:
         return 130

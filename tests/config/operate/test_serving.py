@@ -13,6 +13,7 @@ from config.operate import serving
 from config.web.limits import MAX_BODY_BYTES
 from jobs.api.keys import key_user
 from tests.helpers.factories import PATIENCE_SECONDS
+from tests.helpers.threads import until
 
 PROXY_HEADERS = {
     "Forwarded": "for=10.0.0.1;host=evil.example;proto=https",
@@ -45,6 +46,7 @@ def address(seen):
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield urlsplit(server.quarry_url).netloc
+        until(lambda: not server.active_channels, "the server has closed its connections")
         server.close()
         thread.join(PATIENCE_SECONDS)
         server.task_dispatcher.shutdown()

@@ -107,7 +107,7 @@ def test_a_body_that_is_missing_is_told(api):
 
 def test_the_unexpected_leaks_nothing(api, monkeypatch):
     def fail(**kwargs):
-        raise RuntimeError("secret of the house")
+        raise RuntimeError("secret of the server")
 
     monkeypatch.setattr(listing, "jobs_page", fail)
     reply = api.get("/jobs")

@@ -33,6 +33,7 @@ def address(db, monkeypatch):
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield urlsplit(server.quarry_url).netloc
+        until(lambda: not server.active_channels, "the server has closed its connections")
         server.close()
         thread.join(PATIENCE_SECONDS)
         server.task_dispatcher.shutdown()
