@@ -3,33 +3,49 @@
 import errno
 from pathlib import Path
 
+from jobs.errors import QuarryError
 
-class EmbeddedError(Exception):
+
+class EmbeddedError(QuarryError):
     """The embedded PostgreSQL cannot be used."""
+
+    code = "embedded"
 
 
 class BinariesMissing(EmbeddedError):
     """No PostgreSQL binaries were found."""
 
+    code = "binaries_missing"
+
 
 class FolderRefused(EmbeddedError):
     """The data folder cannot be used: not writable, foreign, half-deleted, or of another major version."""
+
+    code = "folder_refused"
 
 
 class DiskFull(EmbeddedError):
     """No space is left where the data lies."""
 
+    code = "disk_full"
+
 
 class SocketRefused(EmbeddedError):
     """No folder for the socket: its path is too long or belongs to somebody else."""
+
+    code = "socket_refused"
 
 
 class AccountMissing(EmbeddedError):
     """Root has no unprivileged account to run PostgreSQL as."""
 
+    code = "account_missing"
+
 
 class StartFailed(EmbeddedError):
     """PostgreSQL did not start, or not in time."""
+
+    code = "start_failed"
 
 
 ERRORS = {

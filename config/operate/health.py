@@ -13,15 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from extraction.vectors import process_store
-from jobs.errors import QuarryError
+from jobs.errors import QuarryError, Unavailable
 from jobs.messages.names import WORK_QUEUE
 from jobs.worker import host
 
 log = logging.getLogger(__name__)
-
-
-class Down(Exception):
-    """A component does not work; the message is a sentence for operators."""
 
 
 @never_cache
@@ -44,39 +40,39 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _looked_at(name: str, look: Callable[[], None]) -> dict[str, Any]:
     try:
         look()
-    except Down as error:
+    except Unavailable as error:
         log.warning("component_down", extra={"component": name}, exc_info=error.__cause__)
         return {"status": "down", "detail": str(error)}
     return {"status": "ok", "detail": ""}
 
 
 def database_look() -> None:
-    """Return if PostgreSQL answers. Raises: Down."""
+    """Return if PostgreSQL answers. Raises: Unavailable."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error as error:
-        raise Down("The database does not answer; start it, or check DATABASE_URL.") from error
+        raise Unavailable("The database does not answer; start it, or check DATABASE_URL.") from error
 
 
 def vectors_look() -> None:
-    """Return if the vector store answers. Raises: Down."""
+    """Return if the vector store answers. Raises: Unavailable."""
     try:
         process_store.store().existing([UUID(int=0)])
     except QuarryError as error:
-        raise Down(error.detail) from error
+        raise Unavailable(error.detail) from error
 
 
 def workers_look() -> None:
-    """Return if some process runs the workers or, with BROKER_URL, if the broker answers. Raises: Down."""
+    """Return if some process runs the workers or, with BROKER_URL, if the broker answers. Raises: Unavailable."""
     if settings.QUARRY.broker_url:
         return _broker_look()
     try:
         hosted = host.is_hosted()
     except Error as error:
-        raise Down("Unknown, since the database does not answer.") from error
+        raise Unavailable("Unknown, since the database does not answer.") from error
     if not hosted:
-        raise Down("No process is running the workers; start one with `manage.py up`.")
+        raise Unavailable("No process is running the workers; start one with `manage.py up`.")
     return None
 
 
@@ -86,7 +82,7 @@ def _broker_look() -> None:
         broker.get_queue_message_counts(WORK_QUEUE)
     except Exception as error:  # the broker's client has errors of its own, an optional package
         del broker.connection  # the next look opens another
-        raise Down("The message broker does not answer; start it, or check BROKER_URL.") from error
+        raise Unavailable("The message broker does not answer; start it, or check BROKER_URL.") from error
 
 
 COMPONENTS: dict[str, Callable[[], None]] = {

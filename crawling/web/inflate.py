@@ -3,14 +3,17 @@
 import zlib
 
 from crawling.errors import TooLarge
+from jobs.errors import QuarryError
 
 ENCODINGS = ("gzip", "x-gzip", "deflate")
 _PIECE_BYTES = 256 * 1024
 MAX_GZIP_MEMBERS = 1_000  # each member of a gzip stream costs a fresh decompressor
 
 
-class InflateError(Exception):
-    """The compressed data are damaged or incomplete."""
+class InflateError(QuarryError):
+    """The compressed data are damaged or incomplete"""
+
+    code = "damaged"
 
 
 class Inflater:

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from jobs.errors import QuarryError
+
 _WRAPPERS = re.compile(r"<!--|-->|<!\[CDATA\[|\]\]>|/\*\s*(?:<!\[CDATA\[|\]\]>)?\s*\*/")
 _STRING = r'"(?:[^"\\]|\\.)*+"'
 _COMMENT = re.compile(rf"({_STRING})|/\*.*?\*/|(?<![:\w])//[^\n]*", re.S)
@@ -15,8 +17,10 @@ _ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
 _BETWEEN = re.compile(r"[\s,;]*")
 
 
-class BrokenJson(ValueError):
-    """No known repair makes this JSON readable."""
+class BrokenJson(QuarryError):
+    """No known repair makes this JSON readable"""
+
+    code = "broken_json"
 
 
 def load_json(source: str) -> Any:

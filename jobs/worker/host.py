@@ -15,6 +15,7 @@ import dramatiq
 from django.db import Error, connections
 from dramatiq.worker import Worker
 
+from jobs.errors import Conflict
 from jobs.ledger.expiry import leases_expire
 from jobs.messages.channel import CHANNEL, HEAL_SECONDS
 from jobs.messages.names import CONTROL_QUEUE, HEAL, WORK_QUEUE
@@ -32,8 +33,16 @@ RECONNECT_SECONDS = 1.0
 LOOK_FOR_WORK_SECONDS = 2.0  # while another process works: whether it still does
 
 
-class WorkerBusy(Exception):
-    """Another process hosts the workers."""
+class WorkerBusy(Conflict):
+    """Another process hosts the workers"""
+
+    code = "already_up"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process is already working on this database (`up`, or a command that runs a job);"
+            " stop it or wait for it, then start again."
+        )
 
 
 class WorkerHost:
@@ -59,7 +68,7 @@ class WorkerHost:
     def __enter__(self) -> "WorkerHost":
         if not self._take_lock():
             self._connection.close()
-            raise WorkerBusy
+            raise WorkerBusy()
         try:
             leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
             chores.host_opened()

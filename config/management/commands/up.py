@@ -13,8 +13,7 @@ from django.core.management.base import CommandParser
 from config.demo.account import ADMIN_NAME, admin_ensure
 from config.operate.serving import web_server
 from jobs.cli.base import QuarryCommand
-from jobs.errors import Conflict
-from jobs.worker.host import WorkerBusy, WorkerHost
+from jobs.worker.host import WorkerHost
 
 SWITCH_INTERVAL_SECONDS = 0.0005  # otherwise two CPU-bound threads slow down every database round trip
 
@@ -40,7 +39,7 @@ class Command(QuarryCommand):
             call_command("migrate", verbosity=0, interactive=False)
             password = admin_ensure()
             if not settings.QUARRY.broker_url:
-                stack.enter_context(_workers())
+                stack.enter_context(WorkerHost())
             server.quarry_announce()
             self._announce(server.quarry_url, password)
             server.run()
@@ -59,16 +58,3 @@ class Command(QuarryCommand):
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _workers() -> ExitStack:
-    stack = ExitStack()
-    try:
-        stack.enter_context(WorkerHost())
-    except WorkerBusy as error:
-        raise Conflict(
-            "Another process is already working on this database (`up`, or a command that runs a job);"
-            " stop it or wait for it, then start again.",
-            code="already_up",
-        ) from error
-    return stack
