@@ -48,7 +48,7 @@ def logging_settings(level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
-            # Its INFO tells of every worker thread that starts and stops.
+            # Its INFO reports every worker thread that starts and stops.
             "dramatiq": {"handlers": [], "level": level if level != "INFO" else "WARNING", "propagate": True},
         },
     }

@@ -14,7 +14,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 
 from config.web.security import set_security_headers
 
-_MAX_AGE_SECONDS = 3600
+_CACHE_SECONDS = 3600
 
 
 class StaticFiles(StaticFilesHandler):
@@ -34,7 +34,7 @@ class StaticFiles(StaticFilesHandler):
         """Return the file, cacheable for an hour, or the page that says there is none."""
         response: HttpResponseBase = super().get_response(request)
         if response.status_code == HTTPStatus.OK:
-            response.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_SECONDS}"
+            response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
         response.headers["X-Content-Type-Options"] = "nosniff"
         set_security_headers(response)
         return response

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -10,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("config", "jobs", "crawling", "extraction")
 MAX_MODULES = 20
-NOT_ROOMS = {"migrations", "management", "commands", "templatetags", "pages", "static"}
+NOT_ROOMS = {"migrations", "management", "commands", "templatetags"}
 #: Words with -ing that are the standard terms for what is in the module.
 ING = {"waiting", "listing", "healing", "locating", "embedding", "logging", "serving", "rendering", "running"}
 
@@ -76,10 +77,41 @@ def test_each_room_says_what_is_in_it(folder: Path) -> None:
         return  # the apps themselves: their rooms are in CONTRIBUTING.md
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     inside = {path.stem for path in modules(folder)} | {path.name for path in folder.iterdir() if path.is_dir()}
-    named = set(re.findall(r"`(\w+)[`.(]", text))
-    assert named & inside, f"{folder.relative_to(ROOT)} does not say which file to open first"
+    assert inside & set(re.findall(r"\w+", text)), f"{folder.relative_to(ROOT)} does not say which file to open first"
 
 
 def test_modules_are_named_by_nouns_or_verbs() -> None:
     found = {path.stem for folder in folders() for path in modules(folder) if path.stem.endswith("ing")}
     assert found <= ING
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+LISTED = re.findall(r"^\| `(\w+)/(\w+)` \| .+ \| `([\w/]+\.py)` \|$", CONTRIBUTING, flags=re.MULTILINE)
+
+
+def test_contributing_lists_every_room_and_the_file_to_open_first() -> None:
+    rooms = {(folder.parent.name, folder.name) for folder in folders() if folder.parent.parent == ROOT}
+    assert {(app, room) for app, room, _ in LISTED} == rooms
+    for app, room, file in LISTED:
+        assert file.startswith(f"{app}/{room}/")
+        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_contributing_lists_the_rooms_in_the_order_of_their_ladder(app: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [ladder] = [one["layers"] for one in contracts if one["name"] == f"the rooms of {app} are a ladder"]
+    step = {
+        name.strip().removeprefix(f"{app}."): rank for rank, names in enumerate(ladder) for name in names.split("|")
+    }
+    ranks = [step[room] for listed, room, _ in LISTED if listed == app]
+    assert ranks == sorted(ranks)
+
+
+def test_each_arrow_of_the_flows_leads_somewhere() -> None:
+    steps = re.findall(r"`([\w/]+\.py):(\w+)`", CONTRIBUTING)
+    assert len(steps) > 30
+    for file, name in steps:
+        nodes = ast.walk(ast.parse((ROOT / file).read_text()))
+        defined = {getattr(node, "name", "") for node in nodes}
+        assert name in defined, f"{file} has no {name}"

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,6 @@ LIMIT = re.compile(r"_?([A-Z0-9]+_)*MAX_[A-Z0-9_]+")
 
 #: Limits whose name stands in no test, by module and name: the test below tests/ that crosses the value itself.
 BY_VALUE = {
-    "config.embedded.sockets._MAX_PATH_BYTES": (
-        "config/embedded/test_embedded_parts.py::test_a_long_path_for_the_socket_gives_way_to_a_short_one"
-    ),
-    "config.wsgi._MAX_AGE_SECONDS": "config/test_wsgi.py::test_static_files_come_from_the_apps_with_all_headers",
     "crawling.web.patterns.MAX_PATTERNS": "crawling/web/test_scope.py::test_bad_configs_are_refused_with_a_sentence",
     "crawling.web.patterns.MAX_PATTERN_CHARACTERS": "crawling/web/test_scope.py::test_patterns",
     "crawling.web.statuses.MAX_RETRY_AFTER_SECONDS": "crawling/web/test_fetch.py::test_retry_after",
@@ -37,7 +34,7 @@ BY_VALUE = {
     "jobs.mcp.tools_jobs.MAX_WAIT_SECONDS": (
         "jobs/mcp/test_mcp_tools.py::test_wrong_arguments_are_told_and_nothing_is_sent"
     ),
-    "jobs.worker.healing.MAX_LOST_LEASES": "jobs/worker/test_healing.py::test_the_third_lost_lease_is_the_last",
+    "jobs.ledger.expiry.MAX_LOST_LEASES": "jobs/worker/test_healing.py::test_the_third_lost_lease_is_the_last",
 }
 
 
@@ -80,6 +77,7 @@ def names_used(text: str) -> Iterator[str]:
                     yield f"{local.get(owner)}.{name}"
 
 
+@cache
 def uncrossed(root: Path) -> list[str]:
     """Return the limits below `root` that no test there names."""
     named = {name for path in root.glob("tests/**/*.py") for name in names_used(path.read_text())}

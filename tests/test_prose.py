@@ -2,8 +2,8 @@
 
 Understood are paths below our folders (`jobs/states.py`), names of Python files (`states.py`), dotted names that begin
 with one of our packages (`jobs.states.Reason`) or with the last name of one of our modules (`states.Reason`),
-permissions (`jobs.view_job`), and in the docstring of a package "Open `module` first". All other words in backticks
-are left alone.
+permissions (`jobs.view_job`), and in the docstring of a package the modules that it says to open first. All other
+words in backticks are left alone.
 """
 
 import ast
@@ -29,7 +29,7 @@ PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*(?:::\w+)?")
 PYTHON_FILE = re.compile(r"\w+\.py")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?:\([^)]*\))?")
 FILE_TYPES = {"conf", "css", "gz", "html", "json", "lock", "log", "md", "toml", "txt", "xml", "yaml"}
-OPENED_FIRST = re.compile(r"\bOpen `(\w+)` first")
+OPENED_FIRST = re.compile(r"[^.;]*\bopen\b[^.;]*\bfirst\b", re.IGNORECASE)  # a clause, up to this word
 
 
 class Repository:
@@ -101,9 +101,9 @@ class Repository:
         for path in self.files:
             package = path.parent if path.name == "__init__.py" else None
             for line, text in _prose(path.read_text()):
-                for first in OPENED_FIRST.findall(text) if package else ():
-                    if not (package / f"{first}.py").exists() and not (package / first).is_dir():
-                        yield f"{path.relative_to(self.root)}:{line}: Open `{first}` first"
+                for name in re.findall(r"`(\w+)`", " ".join(OPENED_FIRST.findall(text))) if package else ():
+                    if not (package / f"{name}.py").exists() and not (package / name).is_dir():
+                        yield f"{path.relative_to(self.root)}:{line}: `{name}` is not there to be opened first"
                 yield from self._wrong_in(path, line, text)
         for page in (page for pattern in PAGES for page in sorted(self.root.glob(pattern))):
             text = FENCED.sub(lambda fenced: "\n" * fenced[0].count("\n"), page.read_text())
@@ -209,7 +209,7 @@ def test_what_is_not_ours_is_left_alone(repository: Repository, other: str) -> N
 
 def test_mistakes_are_found_where_prose_stands(repository: Repository) -> None:
     texts = {
-        "jobs/__init__.py": '"""The jobs. Open `status` first."""\n',
+        "jobs/__init__.py": '"""Jobs; `items` are many. `states` or `status` is what to\nopen first, not `this`."""\n',
         "jobs/two.py": '"""One.\n\n`states.Status`, `states.Gone`.\n"""\nX = "`states.Text`"  # as `jobs/gone.py`\n',
         "jobs/three.py": 'def f():\n    """Like `jobs.states.f`."""\n',
         "docs/page.md": "```\n`jobs.fenced`\n```\nSee `jobs/api/routes.py`, `jobs/api/router.py`.\n",
@@ -220,7 +220,7 @@ def test_mistakes_are_found_where_prose_stands(repository: Repository) -> None:
         (repository.root / name).write_text(text)
     assert sorted(Repository(repository.root).mistakes()) == [
         "docs/page.md:4: `jobs/api/router.py`",
-        "jobs/__init__.py:1: Open `status` first",
+        "jobs/__init__.py:1: `status` is not there to be opened first",
         "jobs/three.py:2: `jobs.states.f`",
         "jobs/two.py:3: `states.Gone`",
         "jobs/two.py:5: `jobs/gone.py`",

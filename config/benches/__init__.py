@@ -18,26 +18,26 @@ from jobs.errors import Invalid
 
 BENCHES = {
     "sites": "crawls two real documentation sites and compares the ledger with an independent count",
-    "search": "50 questions on a crawled site: recall and rank of hybrid search, BM25 alone and dense alone",
-    "cancel": "from a cancel to status cancelled: 16 and 200 requests of 5 s in flight, 100,000 pages waiting",
-    "ledger": "items claimed and settled per second, beside the bare SQL",
-    "chaos": "crawls while jobs are cancelled, removed and killed at random: what was lost, doubled, left or stuck",
-    "cleanup": "a job of 100,000 sources and 200,000 extractions cleaned up, beside a bare DELETE",
-    "audit": "rows and points compared, with faults planted: what is found, how long it takes, whether memory grows",
+    "search": "asks 50 questions about a crawled site: recall and rank of hybrid search, BM25 alone and dense alone",
+    "cancel": "time from a cancel to status cancelled, with 16 or 200 slow requests in flight or 100,000 pages waiting",
+    "ledger": "items claimed and settled per second, compared with plain SQL",
+    "chaos": "crawls while jobs are cancelled, removed and killed at random: what is lost, duplicated, left or stuck",
+    "cleanup": "cleans up a job with 100,000 sources and 200,000 extractions, compared with a plain DELETE",
+    "audit": "compares rows and points with planted faults: what is found, how long it takes, whether memory grows",
 }
 
 #: The module of a bench, where the bench is a folder.
 MODULES = {"audit": "audit.bench", "chaos": "chaos.bench", "cleanup": "cleanup.bench"}
 
-#: What single benches can be told: bench → option, which is an argument of its `run` → type and meaning.
+#: The options of single benches: bench → option, which is an argument of its `run` → type and meaning.
 OPTIONS: dict[str, dict[str, tuple[type, str]]] = {
     "chaos": {
-        "rounds": (int, "how often everything happens (default: 3)"),
-        "seed": (int, "what decides which acts happen when (default: 1)"),
-        "sabotage": (str, "switch a protection off, which must be found out: trigger, fence or heal"),
+        "rounds": (int, "number of rounds (default: 3)"),
+        "seed": (int, "seed of the random choices (default: 1)"),
+        "sabotage": (str, "protection to switch off, which the bench must then detect: trigger, fence or heal"),
     },
-    "cleanup": {"sources": (int, "how many sources the job has (default: 100000)")},
-    "audit": {"points": (int, "how many rows and as many points are compared (default: 100000)")},
+    "cleanup": {"sources": (int, "number of sources in the job (default: 100000)")},
+    "audit": {"points": (int, "number of rows, and of points, to compare (default: 100000)")},
 }
 
 

@@ -48,7 +48,7 @@ def command_run(
 ) -> Ran:
     """Run `manage.py …` with `--json` to its end, in this bench's home, and return its reply and its cost.
 
-    changes: environment variables that differ from the bench's own. accepted: exit codes that are no failure.
+    changes: environment variables that differ from the bench's own. accepted: exit codes that do not count as failure.
     Raises: CommandFailed.
     """
     name = f"manage.py {' '.join(arguments)}"
@@ -77,7 +77,7 @@ def _run(
     assert child.stdout is not None
     with child.stdout, watch.during(child.pid) if watch else nullcontext():
         text = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)  # not `child.wait`: this tells the cost of this one process
+    _, status, usage = os.wait4(child.pid, 0)  # not `child.wait`: this returns the cost of this one process
     seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in accepted:

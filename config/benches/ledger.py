@@ -48,11 +48,11 @@ class Bench(Kind):
         return outcomes
 
     def complete(self, job: JobRef) -> dict[str, Any]:
-        """Have no facts to tell."""
+        """Return no facts."""
         return {}
 
     def chain(self, parent: JobRef) -> None:
-        """Follow from no job."""
+        """Chain no job."""
 
 
 def run() -> Measured:

@@ -1,6 +1,6 @@
 """How much memory another process takes: looked up in /proc while it runs. Linux only.
 
-What `wait4` tells of a child's peak includes its parent's before the `exec`, which here is the larger one.
+The peak that `wait4` reports for a child includes its parent's before the `exec`, which here is the larger one.
 """
 
 import threading
@@ -29,7 +29,7 @@ class MemoryWatch:
         return self
 
     def __enter__(self) -> None:
-        assert self._thread is not None, "during() tells whom to watch"
+        assert self._thread is not None, "during() was not called"
         self._thread.start()
 
     def __exit__(

@@ -78,7 +78,7 @@ def differences_of(expected: Reach, found: Found) -> list[str]:
         said.append(f"copies: {len(expected.copies)} expected, {len(copies)} skipped as duplicates")
     said += _compared("sources", found.pages, found.sources)
     said += _compared("broken links", set(expected.broken), broken)
-    said += _compared("files that are no pages", expected.files, files)
+    said += _compared("files that are not pages", expected.files, files)
     known = {(ItemState.SKIPPED.value, Reason.DUPLICATE.value), (ItemState.FAILED.value, Reason.GONE.value)}
     known |= {(ItemState.SKIPPED.value, Reason.CONTENT_TYPE.value)}
     for (state, reason), urls in found.ends.items():

@@ -1,4 +1,4 @@
-"""The first account of a fresh installation."""
+"""The first account of a new installation."""
 
 import secrets
 

@@ -50,7 +50,7 @@ def folder_clear(home: Path) -> None:
     if lock.exists():
         descriptor = locks.open_lock(lock)
         if not locks.try_exclusive_for(descriptor, seconds=STOP_SECONDS):
-            detail = f"Another process uses {home}; stop it with Ctrl-C and start again."
+            detail = f"Another process is using {home}; stop it with Ctrl-C and start again."
             raise Conflict(detail, code="home_in_use")
     if home.exists():
         shutil.rmtree(home)

@@ -181,7 +181,7 @@ def _launch(folder: Path, output: int, log: BinaryIO) -> None:
 
 
 class _Start:
-    """One supervisor being started, and the pipe on which it tells how that went."""
+    """One supervisor being started, and the pipe on which it reports how that went."""
 
     def __init__(self, folder: Path) -> None:
         self._said = b""
@@ -198,7 +198,7 @@ class _Start:
             os.close(writer)
 
     def is_over(self, *, wait_seconds: float) -> bool:
-        """Wait a moment for news; return whether this supervisor has told its outcome or left.
+        """Wait a moment for news; return whether this supervisor has reported its outcome or left.
 
         Raises: the EmbeddedError it reported.
         """

@@ -17,7 +17,7 @@ from config.embedded.errors import EmbeddedError, StartFailed, disk_full, refusa
 _READY_TIMEOUT_SECONDS: Final = 600.0  # recovery after a crash replays up to max_wal_size
 _FAST_STOP_SECONDS: Final = 60.0
 _KILL_SECONDS: Final = 10.0
-_MAX_LOG_BYTES: Final = 10_000_000
+MAX_LOG_BYTES: Final = 10_000_000
 _TAIL_BYTES: Final = 2_000
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -156,5 +156,5 @@ def _wait_until_gone(pid: int, data: Path, seconds: float) -> None:
 
 def _turn_over(log: Path) -> None:
     """Keep one older log, so that the log cannot fill the disk."""
-    if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         shutil.move(log, log.with_name(f"{log.name}.1"))

@@ -14,7 +14,7 @@ from config.embedded.errors import SocketRefused, refusal
 PORT: Final = 5432
 SOCKET_NAME: Final = f".s.PGSQL.{PORT}"
 #: `sun_path` has 108 bytes on Linux, the last of which is the terminating zero.
-_MAX_PATH_BYTES: Final = 107
+MAX_PATH_BYTES: Final = 107
 
 
 def make_socket_folder(folder: Path, account: Account, *, parents: Sequence[Path] | None = None) -> Path:
@@ -29,12 +29,12 @@ def make_socket_folder(folder: Path, account: Account, *, parents: Sequence[Path
     mark = hashlib.sha256(f"{folder.resolve()}\0{account.user_id}".encode()).hexdigest()[:12]
     for parent in parents:
         place = parent / f"quarry-{mark}"
-        if len(os.fsencode(place / SOCKET_NAME)) <= _MAX_PATH_BYTES:
+        if len(os.fsencode(place / SOCKET_NAME)) <= MAX_PATH_BYTES:
             _make_private(place, account)
             _remove_leftovers(place)
             return place
     raise SocketRefused(
-        f"A socket below {' or '.join(map(str, parents))} would have a path of more than {_MAX_PATH_BYTES} "
+        f"A socket below {' or '.join(map(str, parents))} would have a path of more than {MAX_PATH_BYTES} "
         "bytes; set TMPDIR to a shorter folder."
     )
 

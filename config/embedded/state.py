@@ -17,7 +17,7 @@ _NOTE = "server.json"
 class RunningServer:
     """A server that was ready when the note was written.
 
-    `folder` tells a note from its copy in a copied home; `system_identifier` names the cluster for good.
+    `folder` distinguishes a note from its copy in a copied home; `system_identifier` never changes for a cluster.
     """
 
     folder: str

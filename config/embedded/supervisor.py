@@ -104,7 +104,7 @@ class Supervisor:
         log.info("server_stopped", extra={"postmaster_pid": server.process.pid})
 
     def _announce(self, server: Server, socket_folder: Path) -> None:
-        """Leave the note and tell the process that started us."""
+        """Write the note and report to the process that started us."""
         note = state.RunningServer(
             folder=str(self.folder.resolve()),
             supervisor_pid=os.getpid(),
@@ -125,7 +125,7 @@ class Supervisor:
             state.remove_note(self.folder)
 
     def _is_unwanted(self) -> bool:
-        """Return whether to stop: told to, the folder is gone, or nobody used the server for a moment.
+        """Return whether to stop: a signal said so, the folder is gone, or nobody used the server for a moment.
 
         In the last case the users' lock is kept from then on, so that a newcomer waits until we are gone.
         """

@@ -45,39 +45,56 @@ class Variable:
 
 
 VARIABLES: Final = (
-    Variable("QUARRY_HOME", ".quarry", "Data folder of the embedded profile; relative to the checkout."),
+    Variable(
+        "QUARRY_HOME", ".quarry", "Data folder of the embedded profile; a relative path is relative to the checkout."
+    ),
     Variable(
         "DATABASE_URL",
         "",
-        "A PostgreSQL server, postgresql://user:password@host/name; empty runs our own.",
+        "PostgreSQL server, as postgresql://user:password@host/name; if empty, Quarry runs its own.",
         True,
     ),
-    Variable("BROKER_URL", "", "A RabbitMQ server, amqp://user:password@host/; empty works in-process.", True),
-    Variable("QDRANT_URL", "", "A Qdrant server, http://host:6333; empty uses the embedded shard."),
-    Variable("LLM_BASE_URL", "", "An OpenAI-compatible endpoint, such as http://host/v1; checked, but not asked yet."),
-    Variable("LLM_API_KEY", "", "The key sent to that endpoint.", True),
-    Variable("LLM_MODEL", "", "The model asked at that endpoint; needed with LLM_BASE_URL."),
-    Variable("EMBEDDER", "wordllama", "What embeds texts: wordllama (bundled), fastembed, or openai."),
-    Variable("EMBEDDING_BASE_URL", "", "The OpenAI-compatible endpoint of EMBEDDER=openai."),
-    Variable("EMBEDDING_API_KEY", "", "The key sent to the embedding endpoint.", True),
-    Variable("EMBEDDING_MODEL", "", "The model of EMBEDDER=fastembed or openai."),
+    Variable(
+        "BROKER_URL",
+        "",
+        "RabbitMQ server, as amqp://user:password@host/; if empty, messages stay in the process.",
+        True,
+    ),
+    Variable("QDRANT_URL", "", "Qdrant server, such as http://host:6333; if empty, the embedded vector store is used."),
+    Variable("LLM_BASE_URL", "", "OpenAI-compatible endpoint, such as http://host/v1; checked, but not used yet."),
+    Variable("LLM_API_KEY", "", "API key for LLM_BASE_URL.", True),
+    Variable("LLM_MODEL", "", "Model to use at LLM_BASE_URL; required if that is set."),
+    Variable(
+        "EMBEDDER",
+        "wordllama",
+        "What computes embeddings: wordllama (bundled), fastembed (an extra package) or openai.",
+    ),
+    Variable("EMBEDDING_BASE_URL", "", "OpenAI-compatible endpoint for EMBEDDER=openai."),
+    Variable("EMBEDDING_API_KEY", "", "API key for EMBEDDING_BASE_URL.", True),
+    Variable("EMBEDDING_MODEL", "", "Model for EMBEDDER=fastembed or openai."),
     Variable(
         "CRAWL_ALLOW_NETWORKS",
         "",
         "Private networks that may be crawled, comma-separated, such as 10.1.0.0/16.",
     ),
-    Variable("CRAWL_DELAY_SECONDS", "1.0", "Seconds between two requests to one host, unless it asks for more."),
-    Variable("CRAWL_CONCURRENCY", "4", "How many requests may be under way to one host at a time."),
-    Variable("SECRET_KEY", "", "Signs sessions; empty: generated once and kept in QUARRY_HOME.", True),
-    Variable("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Host names the site answers to, comma-separated."),
-    Variable("CSRF_TRUSTED_ORIGINS", "", "Origins trusted behind a proxy, such as https://quarry.example.org."),
-    Variable("TIME_ZONE", "UTC", "Time zone in which the admin shows times, such as Europe/Berlin."),
-    Variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
-    Variable("METRICS_TOKEN", "", "Bearer token that opens /metrics; empty keeps it closed.", True),
-    Variable("RETENTION_DAYS", "0", "What jobs made is cleaned up so many days after their end; 0: never."),
-    Variable("AUDIT_HOURS", "1", "Rows and vectors are compared in the background after so many hours; 0: never."),
-    Variable("QUARRY_URL", "http://127.0.0.1:8000", "The Quarry server that the mcp command talks to."),
-    Variable("QUARRY_API_KEY", "", "The API key that the mcp command uses.", True),
+    Variable("CRAWL_DELAY_SECONDS", "1.0", "Seconds between two requests to one host, unless the host asks for more."),
+    Variable("CRAWL_CONCURRENCY", "4", "Maximum number of concurrent requests to one host."),
+    Variable(
+        "SECRET_KEY", "", "Key that signs sessions; if empty, it is generated once and kept in QUARRY_HOME.", True
+    ),
+    Variable("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Host names that Quarry answers to, comma-separated."),
+    Variable(
+        "CSRF_TRUSTED_ORIGINS",
+        "",
+        "Origins to trust behind a proxy, comma-separated, such as https://quarry.example.org.",
+    ),
+    Variable("TIME_ZONE", "UTC", "Time zone of the times in the admin, such as Europe/Berlin."),
+    Variable("LOG_LEVEL", "INFO", "Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    Variable("METRICS_TOKEN", "", "Bearer token that /metrics requires; if empty, there is no /metrics.", True),
+    Variable("RETENTION_DAYS", "0", "Days after which the results of a finished job are cleaned up; 0 means never."),
+    Variable("AUDIT_HOURS", "1", "Hours between two background comparisons of rows and vectors; 0 means never."),
+    Variable("QUARRY_URL", "http://127.0.0.1:8000", "Quarry server that the mcp command connects to."),
+    Variable("QUARRY_API_KEY", "", "API key that the mcp command uses.", True),
 )
 
 

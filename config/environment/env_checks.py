@@ -52,7 +52,7 @@ def checked_postgresql_url(text: str) -> str:
         return ""
     wanted = "set it to postgresql://user:password@host:5432/name, or unset it to use the embedded PostgreSQL"
     if not text.startswith(("postgresql://", "postgres://")):
-        raise ImproperlyConfigured(f"DATABASE_URL is no PostgreSQL address; {wanted}.")
+        raise ImproperlyConfigured(f"DATABASE_URL is not a PostgreSQL URL; {wanted}.")
     try:
         has_name = bool(conninfo_to_dict(text).get("dbname"))
     except psycopg.ProgrammingError:

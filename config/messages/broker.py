@@ -26,7 +26,7 @@ class InProcessBroker(StubBroker):
         self.dead_letters_by_queue = defaultdict(lambda: deque(maxlen=KEPT_DEAD_LETTERS))  # type: ignore[arg-type, return-value]
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """Queue the message here, or tell the hosting process of it. delay: milliseconds."""
+        """Queue the message here, or notify the process that hosts the workers. delay: milliseconds."""
         if self.is_hosting:
             return super().enqueue(message, delay=delay)
         payload = json.dumps({"message": message.encode().decode(), "delay": delay})
@@ -36,5 +36,5 @@ class InProcessBroker(StubBroker):
 
     def receive(self, payload: str) -> None:
         """Queue a message that another process announced."""
-        told = json.loads(payload)
-        super().enqueue(Message.decode(told["message"].encode()), delay=told["delay"])
+        sent = json.loads(payload)
+        super().enqueue(Message.decode(sent["message"].encode()), delay=sent["delay"])

@@ -1,4 +1,4 @@
-"""Is the process alive, and is everything there that it needs? For probes: no key, no secrets."""
+"""Whether the process is alive, and whether everything it needs works. For probes: without a key, without secrets."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Down(Exception):
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """Answer 200 while the process serves requests; nothing else is asked."""
+    """Answer 200 while the process serves requests; nothing else is checked."""
     return JsonResponse({"status": "ok"})
 
 
@@ -68,7 +68,7 @@ def vectors_look() -> None:
 
 
 def workers_look() -> None:
-    """Return if some process hosts the workers or, with a broker of its own, the broker answers. Raises: Down."""
+    """Return if some process runs the workers or, with BROKER_URL, if the broker answers. Raises: Down."""
     if settings.QUARRY.broker_url:
         return _broker_look()
     try:
@@ -76,7 +76,7 @@ def workers_look() -> None:
     except Error as error:
         raise Down("Unknown, since the database does not answer.") from error
     if not hosted:
-        raise Down("No process hosts the workers; start one with `manage.py up`.")
+        raise Down("No process is running the workers; start one with `manage.py up`.")
     return None
 
 

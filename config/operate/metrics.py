@@ -1,4 +1,4 @@
-"""`/metrics`: how the house stands, in the text format of Prometheus, behind a token of its own."""
+"""`/metrics`: jobs, items, outbox and audit as numbers in Prometheus' text format, behind a token of its own."""
 
 import logging
 import secrets
@@ -21,7 +21,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer with the numbers for whoever sends METRICS_TOKEN as a bearer; without such a setting there is no page."""
+    """Answer with the metrics if METRICS_TOKEN is sent as a bearer token; 404 if that setting is empty."""
     token = settings.QUARRY.metrics_token
     if not token:
         raise Http404("METRICS_TOKEN is not set")
@@ -46,29 +46,39 @@ def metrics_text() -> str:
             _gauge("quarry_items", "Items of unfinished jobs by state.", _labelled("state", found.items)),
             _gauge(
                 "quarry_oldest_lease_seconds",
-                "Seconds since the first lease of an item to expire did so; 0 if none has. Healing returns them.",
+                "Seconds since the oldest expired lease of an item ran out; 0 if none has. Healing returns such items.",
                 {"": found.oldest_lease_seconds},
             ),
             _gauge(
-                "quarry_stuck_jobs", "Jobs that should have moved on by themselves. Must be 0.", {"": found.stuck_jobs}
+                "quarry_stuck_jobs", "Jobs that should have moved on but have not. Must be 0.", {"": found.stuck_jobs}
             ),
-            _gauge("quarry_outbox_changes", "Changes that the vector store has yet to take in.", {"": lag.changes}),
-            _gauge("quarry_outbox_oldest_seconds", "Age in seconds of the oldest of them.", {"": lag.oldest_seconds}),
+            _gauge("quarry_outbox_changes", "Changes not yet written to the vector store.", {"": lag.changes}),
+            _gauge(
+                "quarry_outbox_oldest_seconds",
+                "Age in seconds of the oldest change not yet written to the vector store.",
+                {"": lag.oldest_seconds},
+            ),
             *_audit_gauges(last_audit()),
         ]
     )
 
 
 def _audit_gauges(last: LastAudit | None) -> list[str]:
-    """Return what the last complete audit found; metrics without a sample when there never was one."""
+    """Return what the last complete audit found; metrics without a sample if there was none."""
     orphans: dict[str, float] = {}
     age: dict[str, float] = {}
     if last is not None:
         found = {"points_without_rows": last.points_without_rows, "rows_without_points": last.rows_without_points}
         orphans, age = _labelled("kind", found), {"": last.age_seconds}
     return [
-        _gauge("quarry_orphans", "What the last complete audit found on one side only. Must be 0.", orphans),
-        _gauge("quarry_audit_age_seconds", "Seconds since that audit ended; no sample before the first.", age),
+        _gauge(
+            "quarry_orphans",
+            "Rows without points and points without rows in the last complete audit. Must be 0.",
+            orphans,
+        ),
+        _gauge(
+            "quarry_audit_age_seconds", "Seconds since the last complete audit ended; absent before the first.", age
+        ),
     ]
 
 

@@ -30,8 +30,8 @@ class PortBusy(QuarryError):
 def web_server(host: str, port: int) -> Iterator[Any]:
     """Yield a waitress server bound to the address (port 0: any free one); call its `run()`.
 
-    `quarry_url` is its address, `quarry_announce()` tells other processes of this user where it is and with which
-    key to come in, in `up.json` for as long as it is open: to be called once it is sure that this process works.
+    `quarry_url` is its address. `quarry_announce()` writes that address and a key for this user's other processes to
+    `up.json`; call it once it is certain that this process works. Closing makes the key invalid and removes the file.
     Raises: PortBusy.
     """
     listener = _bound(host, port)
@@ -65,14 +65,16 @@ def _bound(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except socket.gaierror as error:
-        raise PortBusy(f"{host!r} is no address of this machine; give one with --host, such as 127.0.0.1.") from error
+        raise PortBusy(
+            f"{host!r} is not an address of this machine; give one with --host, such as 127.0.0.1."
+        ) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             detail = f"Port {port} on {host} is in use; stop what uses it or choose another with --port."
         elif error.errno == errno.EACCES:
-            detail = f"Port {port} needs more rights than this user has; choose one above 1023 with --port."
+            detail = f"Port {port} needs more privileges than this user has; choose one above 1023 with --port."
         else:
-            detail = f"{host}:{port} cannot be served ({error.strerror}); choose another with --host and --port."
+            detail = f"Quarry cannot listen on {host}:{port} ({error.strerror}); choose another with --host and --port."
         raise PortBusy(detail) from error
 
 

@@ -109,7 +109,7 @@ def _tiles(
         Tile("Running jobs", f"{by_status.get(JobStatus.RUNNING.value, 0):,}", f"{queued:,} queued"),
         Tile("Items pending", f"{pending:,}", f"{in_flight:,} in flight"),
         Tile("Failed items, 24 h", f"{failed:,}", f"in {len(failing):,} job{'' if len(failing) == 1 else 's'}"),
-        Tile("Vectors to write", _capped(waiting), "in step" if not waiting else "the replica is catching up"),
+        Tile("Vectors to write", _capped(waiting), "up to date" if not waiting else "the replica is catching up"),
     ]
 
 
@@ -130,7 +130,7 @@ def audit_line(last: LastAudit | None) -> str:
         line += f", {without_points:,} rows without points, {without_rows:,} points without rows."
         line += f" {repair} manage.py audit --fix."
     else:
-        line += f", {last.fixed:,} differences queued for repair." if last.fixed else ", in step."
+        line += f", {last.fixed:,} differences queued for repair." if last.fixed else ", all in sync."
     return line if last.is_complete else f"{line} The latest attempt stopped: {last.interruption}"
 
 

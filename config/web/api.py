@@ -1,4 +1,4 @@
-"""The REST API: the rooms' routers under one roof, each operation behind its own permission."""
+"""The REST API: the routers of all apps as one API. Each operation checks its own permission."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,14 +21,14 @@ from jobs.api.cancel import router as cancel_router
 from jobs.api.routes import router as jobs_router
 
 DESCRIPTION = (
-    "Projects, crawls, extractions and search. Every call needs an API key in the header X-API-Key and acts as"
-    " the key's user, whose permissions decide. Errors are RFC 9457 problems; their detail says what to do next."
-    " Creating requests take an Idempotency-Key, so that they can be sent again safely."
+    "Projects, crawls, extractions and search. Every call needs an API key in the X-API-Key header and runs with"
+    " the permissions of the key's user. Errors are RFC 9457 problems; their detail says what to do next."
+    " Requests that create something accept an Idempotency-Key, so that they can be repeated safely."
 )
 
 
 class QuarryAPI(NinjaAPI):
-    """Ninja's API, whose document tells the media type of errors and is made only once: that takes a second."""
+    """Ninja's API, whose document gives the media type of errors and is made only once: that takes a second."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -41,12 +41,12 @@ class QuarryAPI(NinjaAPI):
             document = super().get_openapi_schema(path_prefix=prefix)
             for operations in document["paths"].values():
                 for operation in operations.values():
-                    _tell_media_types(operation["responses"])
+                    _media_types_set(operation["responses"])
             self._documents[prefix] = document
         return self._documents[prefix]
 
 
-def _tell_media_types(responses: dict[Any, dict[str, Any]]) -> None:
+def _media_types_set(responses: dict[Any, dict[str, Any]]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
         if int(status) >= 400 and "application/json" in content:
@@ -68,17 +68,17 @@ for router in PROJECT_ROUTERS:
 
 
 def api_urls() -> tuple[list[URLPattern | URLResolver], str, str]:
-    """Return the API's URLs; what the framework itself refuses is told as a problem, too."""
+    """Return the API's URLs; what the framework itself refuses is answered as a problem, too."""
     patterns, application, namespace = api.urls
     for pattern in patterns:
         if isinstance(pattern, URLPattern):
-            pattern.callback = _told(pattern.callback)
+            pattern.callback = _as_problem(pattern.callback)
     return patterns, application, namespace
 
 
-def _told(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def _as_problem(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(view, updated=())
-    def told(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = view(request, *args, **kwargs)
         except Http404:
@@ -87,8 +87,8 @@ def _told(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBa
             return problems.not_allowed(request, response.headers["Allow"])
         return response
 
-    told.csrf_exempt = True  # type: ignore[attr-defined]  # keys, not cookies, let requests in
-    return told
+    answered.csrf_exempt = True  # type: ignore[attr-defined]  # keys, not cookies, let requests in
+    return answered
 
 
 def no_such_path(request: HttpRequest) -> HttpResponse:
@@ -103,5 +103,5 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the answer for what Django refuses before any view, such as a host name it does not know."""
     if not request.path.startswith("/api/"):
         return defaults.bad_request(request, exception)
-    detail = "The request is refused; check its Host header against ALLOWED_HOSTS, and see the server's log."
+    detail = "The request was refused; check its Host header against ALLOWED_HOSTS, and see the server's log."
     return problems.problem(400, code="bad_request", detail=detail)

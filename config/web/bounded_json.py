@@ -30,7 +30,7 @@ class BoundedParser(Parser):
     def parse_querydict(
         self, data: "MultiValueDict[str, Any]", list_fields: list[str], request: HttpRequest
     ) -> dict[str, Any]:
-        """Return the parameters that have a value; an empty one says nothing, as when a client sends null.
+        """Return the parameters that have a value; an empty one counts as not sent, as when a client sends null.
 
         Raises: Invalid (code bad_text).
         """
@@ -63,7 +63,7 @@ def _checked_parts(value: Any) -> list[Any]:
     elif isinstance(value, list):
         return value
     elif isinstance(value, float) and not math.isfinite(value):
-        raise Invalid("The request holds a number too large to store; send a smaller one.", code="bad_number")
+        raise Invalid("The request contains a number too large to store; send a smaller one.", code="bad_number")
     return []
 
 
@@ -71,13 +71,15 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise Invalid("The request holds a lone surrogate, which is no text; remove it.", code="bad_text") from error
+        raise Invalid(
+            "The request contains a lone surrogate, which is not valid text; remove it.", code="bad_text"
+        ) from error
     if "\x00" in text:
-        raise Invalid("The request holds a NUL character, which cannot be stored; remove it.", code="bad_text")
+        raise Invalid("The request contains a NUL character, which cannot be stored; remove it.", code="bad_text")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Invalid(f"The request body holds {name}, which is not JSON; send a number or null.", code="malformed_json")
+    raise Invalid(f"The request body contains {name}, which is not JSON; send a number or null.", code="malformed_json")
 
 
 def _malformed(error: ValueError) -> Invalid:

@@ -35,10 +35,10 @@ STATUS_OF: dict[type[Exception], int] = {
     QuarryError: 500,
 }
 
-#: Members that RFC 9457 gives another meaning; an error's own are told under these names.
+#: Members that RFC 9457 gives another meaning; an error's own are renamed to these.
 _RENAMED = {"status": "job_status", "type": "job_type", "title": "name", "detail": "cause", "code": "reason"}
 
-_SIGN_IN = "Send a valid API key in the header X-API-Key; `manage.py apikey USER` makes one."
+_SIGN_IN = "Send a valid API key in the X-API-Key header; `manage.py apikey USER` creates one."
 _DATABASE_DOWN = "The database does not answer; try again in a moment, and see /readyz."
 
 
@@ -75,14 +75,14 @@ def error_problem(error: QuarryError) -> HttpResponse:
 
 def not_found(request: HttpRequest) -> HttpResponse:
     """Return the answer for a path that leads nowhere."""
-    hint = " Paths have no slash at their end." if request.path.endswith("/") else ""
-    detail = f"There is nothing at {request.path[:200]}.{hint} /api/v1/openapi.json lists what there is."
+    hint = " Paths do not end with a slash." if request.path.endswith("/") else ""
+    detail = f"There is nothing at {request.path[:200]}.{hint} /api/v1/openapi.json lists all paths."
     return problem(404, code="no_such_path", detail=detail)
 
 
 def not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     """Return the answer for a method that the path does not know. allowed: as the Allow header names them."""
-    detail = f"{request.method} is not possible at {request.path[:200]}; use {allowed}."
+    detail = f"{request.method} is not supported at {request.path[:200]}; use {allowed}."
     return problem(405, code="method_not_allowed", detail=detail, headers={"Allow": allowed})
 
 
@@ -136,7 +136,7 @@ def _database(request: HttpRequest, error: Any) -> HttpResponse:
 def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:
     incident = str(uuid4())
     log.error("request_failed", exc_info=error, extra={"incident": incident, "path": request.path})
-    detail = f"Something went wrong in the server. Its log tells more under the incident {incident}."
+    detail = f"Something went wrong on the server; its log has the details under incident {incident}."
     return problem(500, code="internal", detail=detail, context={"incident": incident})
 
 

@@ -17,17 +17,17 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str, 
     errors: as pydantic makes them, each `loc` beginning with body, query, path or header.
     code: `malformed_id` when the path's id is wrong, else `invalid`.
     """
-    told = [{"field": _field(error["loc"]), "message": _message(error)} for error in errors[:SHOWN_ERRORS]]
+    named = [{"field": _field(error["loc"]), "message": _message(error)} for error in errors[:SHOWN_ERRORS]]
     others = len(errors) - 1
     more = f" ({others} more mistake{'s' if others > 1 else ''} after it)" if others else ""
-    sentence = f"{told[0]['field']} {told[0]['message']}".rstrip(".") + f"{more}."
+    sentence = f"{named[0]['field']} {named[0]['message']}".rstrip(".") + f"{more}."
     first = errors[0]["loc"]
     code = "malformed_id" if first and first[0] == "path" else "invalid"
-    return sentence, code, told
+    return sentence, code, named
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """Return where the mistake is, such as `entity_types[0].name`; the parameter that holds the body is not told."""
+    """Return where the mistake is, such as `entity_types[0].name`; the name of the body's parameter is left out."""
     steps = list(location)
     if steps and steps[0] == "body":
         steps = steps[2:]
@@ -49,7 +49,7 @@ def _message(error: Mapping[str, Any]) -> str:
         case "model_type" | "model_attributes_type" | "dict_type":
             return "must be a JSON object"
         case "uuid_parsing" | "uuid_type":
-            return "is no id; copy one from a list, such as 0190a5b2-0000-7000-8000-000000000000"
+            return "is not an id; copy one from a list, such as 0190a5b2-0000-7000-8000-000000000000"
         case "bool_parsing" | "bool_type":
             return "must be true or false"
         case "value_error":

@@ -18,7 +18,6 @@ from jobs.postgres.advisory_locks import HEALER_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.states import ACTIVE_JOB, JobStatus
 
-MAX_LOST_LEASES = 3
 MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config.benches.reachable import reach, reachable_files
-from config.benches.static_site import CACHED_FILE_BYTES, serve_folder
+from config.benches.static_site import CACHED_FILE_BYTES, MAX_HEAD_BYTES, serve_folder
 
 PAGES = {
     "index.html": '<a href="a.html#top">a</a> <a href="./a.html">again</a> <a href="sub">folder</a>'
@@ -88,6 +88,15 @@ def test_nothing_above_the_folder_is_served(folder, path):
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
         assert ask(connection, path)[0] == 404
         connection.close()
+
+
+def test_a_request_line_that_is_too_long_is_refused(folder):
+    with serve_folder(folder) as url:
+        for length, status in ((MAX_HEAD_BYTES // 2, 200), (MAX_HEAD_BYTES, 400)):
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+            connection.request("GET", "/?" + "a" * length)
+            assert connection.getresponse().status == status
+            connection.close()
 
 
 def test_a_missing_folder_is_refused(tmp_path):

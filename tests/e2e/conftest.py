@@ -1,4 +1,4 @@
-"""Houses for whole-process tests: a prepared one is copied, because making a cluster takes its time."""
+"""Installations for whole-process tests: a prepared one is copied, because making a cluster takes its time."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.house import House
+from tests.helpers.installation import Installation
 
 QUICK = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nshared_buffers = 32MB\n"
 
@@ -23,28 +23,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, float]]:
     """A home after its very first `up`, stopped again, and the seconds until that served the admin."""
-    house = House(tmp_path_factory.mktemp("first") / "home")
-    house.path.mkdir()
-    (house.path / "postgresql.conf").write_text(QUICK)  # data of tests may be lost with the machine
-    up = house.up()
+    installation = Installation(tmp_path_factory.mktemp("first") / "home")
+    installation.path.mkdir()
+    (installation.path / "postgresql.conf").write_text(QUICK)  # data of tests may be lost with the machine
+    up = installation.up()
     assert up.end() == 0
-    house.quiet()
-    yield house.path, up.started_in_seconds
-    house.close()
+    installation.quiet()
+    yield installation.path, up.started_in_seconds
+    installation.close()
 
 
 @pytest.fixture
-def house(first_start: tuple[Path, float], tmp_path: Path) -> Iterator[House]:
-    """A house ready to use, with nothing in it but the admin's account."""
+def installation(first_start: tuple[Path, float], tmp_path: Path) -> Iterator[Installation]:
+    """An installation ready to use, with nothing in it but the admin's account."""
     subprocess.run(["cp", "-a", first_start[0], tmp_path / "home"], check=True)
-    house = House(tmp_path / "home")
-    yield house
-    house.close()
+    installation = Installation(tmp_path / "home")
+    yield installation
+    installation.close()
 
 
 @pytest.fixture
-def new_house(tmp_path: Path) -> Iterator[House]:
-    """A house that does not exist yet, as on the first day."""
-    house = House(tmp_path / "home")
-    yield house
-    house.close()
+def new_installation(tmp_path: Path) -> Iterator[Installation]:
+    """An installation that does not exist yet, as on the first day."""
+    installation = Installation(tmp_path / "home")
+    yield installation
+    installation.close()

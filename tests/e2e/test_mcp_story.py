@@ -2,8 +2,6 @@
 refusal reaches it in the API's own words."""
 
 import asyncio
-import json
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from io import TextIOWrapper
@@ -16,15 +14,15 @@ from mcp.client.stdio import stdio_client
 
 from config.demo.sample_site import SampleSite
 from config.environment.env import CHECKOUT
-from tests.helpers.house import House, Up
+from tests.helpers.installation import Installation, Up
 from tests.helpers.sites import quarry_site
 from tests.helpers.web_server import serve
 
-PAGES = 400
-DELAY_SECONDS = 0.3
+PAGES, ANSWERS = 400, 40  #: a crawl gets so many, and cannot end before it is cancelled
 NOWHERE = "0195d1f0-0000-7000-8000-000000000000"
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
+Story = Callable[[Tool], Awaitable[None]]
 
 
 @pytest.fixture
@@ -34,10 +32,12 @@ def log(tmp_path: Path) -> Iterator[TextIOWrapper]:
         yield file
 
 
-def agent(house: House, log: TextIOWrapper, story: Callable[[Tool], Awaitable[None]], **changes: str) -> None:
+def agent(
+    installation: Installation, log: TextIOWrapper, story: Callable[[Tool], Awaitable[None]], **changes: str
+) -> None:
     """Run `manage.py mcp` as a client does, and the story with a function that calls its tools."""
     parameters = StdioServerParameters(
-        command=sys.executable, args=[str(CHECKOUT / "manage.py"), "mcp"], env=house.environment(changes)
+        command=sys.executable, args=[str(CHECKOUT / "manage.py"), "mcp"], env=installation.environment(changes)
     )
 
     async def main() -> None:
@@ -69,8 +69,8 @@ async def finished(call: Tool, job_id: str) -> dict[str, Any]:
     raise AssertionError(f"the job is still {job['status']}")
 
 
-def test_a_crawl_is_stopped_cleaned_up_and_deleted(house: House, log: TextIOWrapper) -> None:
-    up = house.up_with_key()
+def test_a_crawl_is_stopped_cleaned_up_and_deleted(installation: Installation, log: TextIOWrapper) -> None:
+    up = installation.up_with_key()
 
     async def story(call: Tool) -> None:
         project = await call("create_project", name="Stones", template="articles")
@@ -83,7 +83,7 @@ def test_a_crawl_is_stopped_cleaned_up_and_deleted(house: House, log: TextIOWrap
         crawl = await call("crawl_website", url=site.url("/"), project_id=project_id, company="Pit", auto_extract=False)
         assert (crawl["success"], crawl["company"]) == (True, "Pit")
         job_id: str = crawl["job_id"]
-        await asyncio.to_thread(site.wait_until, lambda: len(site.requests) > 30, seconds=60)
+        await asyncio.to_thread(site.wait_until, lambda: len(site.requests) > ANSWERS, seconds=60)
         for tool, method, path in (
             ("cleanup_job", "POST", f"/jobs/{job_id}/cleanup"),
             ("delete_job", "DELETE", f"/jobs/{job_id}"),
@@ -104,13 +104,13 @@ def test_a_crawl_is_stopped_cleaned_up_and_deleted(house: House, log: TextIOWrap
         assert job["reasons"]["cancelled"] >= first["skipped"]
         second = await call("cancel_job", job_id=job_id)
         assert (second["success"], second["changed"], second["skipped"]) == (True, False, 0)
-        assert second["sources_to_cleanup"] == house.number("SELECT count(*) FROM crawling_source") > 0
+        assert second["sources_to_cleanup"] == installation.number("SELECT count(*) FROM crawling_source") > 0
 
     async def cleaned_up_twice(call: Tool, job_id: str) -> None:
-        sources = house.number("SELECT count(*) FROM crawling_source")
+        sources = installation.number("SELECT count(*) FROM crawling_source")
         first = await removed(call, "cleanup_job", job_id=job_id)
         assert (first["sources_deleted"], first["job_deleted"]) == (sources, False)
-        assert house.number("SELECT count(*) FROM crawling_source") == 0
+        assert installation.number("SELECT count(*) FROM crawling_source") == 0
         second = await call("cleanup_job", job_id=job_id)
         assert (second["success"], second["sources_deleted"], second["embeddings_deleted"]) == (True, 0, 0)
         assert (await call("get_job_status", job_id=job_id))["cleaned_at"]
@@ -118,7 +118,7 @@ def test_a_crawl_is_stopped_cleaned_up_and_deleted(house: House, log: TextIOWrap
     async def deleted(call: Tool, job_id: str) -> None:
         gone = await removed(call, "delete_job", job_id=job_id)
         assert gone["deleted"]
-        assert house.number("SELECT count(*) FROM jobs_job") == 0
+        assert installation.number("SELECT count(*) FROM jobs_job") == 0
         for tool, method, path in (
             ("get_job_status", "GET", f"/jobs/{job_id}"),
             ("cancel_job", "POST", f"/jobs/{job_id}/cancel"),
@@ -139,13 +139,13 @@ def test_a_crawl_is_stopped_cleaned_up_and_deleted(house: House, log: TextIOWrap
                 return answer
         raise AssertionError(answer["message"])
 
-    with serve(quarry_site(PAGES, delay_seconds=DELAY_SECONDS)) as site:
-        agent(house, log, story)
+    with serve(quarry_site(PAGES, delay_seconds=0.0, answers=ANSWERS)) as site:
+        agent(installation, log, story)
     assert up.end() == 0
 
 
-def test_what_was_crawled_is_found(house: House, log: TextIOWrapper) -> None:
-    up = house.up_with_key()
+def test_what_was_crawled_is_found(installation: Installation, log: TextIOWrapper) -> None:
+    up = installation.up_with_key()
 
     async def story(call: Tool) -> None:
         templates = {template["name"] for template in (await call("list_templates"))["templates"]}
@@ -212,94 +212,25 @@ def test_what_was_crawled_is_found(house: House, log: TextIOWrapper) -> None:
             assert refusal["status"] in {404, 409, 422}
 
     with SampleSite(slow_seconds=0.1) as site:
-        agent(house, log, story)
+        agent(installation, log, story)
     assert up.end() == 0
 
 
-def test_the_command_needs_neither_database_nor_server(house: House, log: TextIOWrapper) -> None:
+def test_the_command_needs_neither_database_nor_server(installation: Installation, log: TextIOWrapper) -> None:
     async def story(call: Tool) -> None:
         refusal = await call("list_projects")
         assert (refusal["success"], refusal["code"], refusal["status"]) == (False, "no_api_key", None)
         assert "manage.py up" in refusal["error"]
 
-    agent(house, log, story, DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
-    agent(house, log, story)
-    assert not (house.path / "postgres" / "server.json").exists(), "the command started PostgreSQL"
+    agent(installation, log, story, DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    agent(installation, log, story)
+    assert not (installation.path / "postgres" / "server.json").exists(), "the command started PostgreSQL"
 
     async def story_with_wrong_key(call: Tool) -> None:
         refusal = await call("list_projects")
         assert (refusal["code"], refusal["status"]) == ("unauthenticated", 401)
         assert "X-API-Key" in refusal["error"]
 
-    up = house.up()
-    agent(house, log, story_with_wrong_key, QUARRY_API_KEY="qk_wrong")
+    up = installation.up()
+    agent(installation, log, story_with_wrong_key, QUARRY_API_KEY="qk_wrong")
     assert up.end() == 0
-
-
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
-CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_projects", "arguments": {}}}
-
-
-def test_stdout_carries_only_the_protocol(house: House) -> None:
-    """A process that is spoken to by hand; its log goes to stderr at its most talkative."""
-    asked = [HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}, CALL]
-    lines, stderr, code = asyncio.run(spoken(house, asked))
-    assert code == 0, stderr
-    replies = [json.loads(line) for line in lines]
-    assert [(reply["jsonrpc"], reply["id"]) for reply in replies] == [("2.0", 1), ("2.0", 2)]
-    assert replies[0]["result"]["serverInfo"]["name"] == "quarry"
-    assert replies[1]["result"]["structuredContent"]["code"] == "no_api_key"
-    assert '"level": "debug"' in stderr
-
-
-def test_an_interrupt_ends_it_although_stdin_is_open(house: House) -> None:
-    lines, stderr, code = asyncio.run(spoken(house, [HELLO], interrupt=True))
-    assert len(lines) == 1
-    assert code == -signal.SIGINT, stderr
-
-
-async def spoken(
-    house: House, messages: list[dict[str, Any]], *, interrupt: bool = False
-) -> tuple[list[str], str, int]:
-    """Return stdout's lines, stderr and the exit code of `manage.py mcp`, which is told the messages.
-
-    Then its stdin is closed; interrupt: or it gets a SIGINT instead.
-    """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHECKOUT / "manage.py"),
-        "mcp",
-        env=house.environment({"LOG_LEVEL": "DEBUG"}),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    errors = asyncio.ensure_future(process.stderr.read())
-    lines = []
-    try:
-        async with asyncio.timeout(120):
-            for message in messages:
-                process.stdin.write(json.dumps(message).encode() + b"\n")
-                await process.stdin.drain()
-                if "id" in message:
-                    lines.append((await process.stdout.readline()).decode())
-            if interrupt:
-                process.send_signal(signal.SIGINT)
-            else:
-                process.stdin.close()
-            lines += (await process.stdout.read()).decode().splitlines()
-            code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return lines, (await errors).decode(), code

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import psycopg
 
 from config.embedded import locks
 from config.environment.env import CHECKOUT
+from tests.helpers.processes import eventually, is_alive, server_processes
 
 #: PostgreSQL's settings for clusters whose data may be lost with the machine.
 QUICK_SETTINGS = "fsync = off\nshared_buffers = 16MB\n"
@@ -45,32 +44,6 @@ if then != "fork":
 sys.stdin.read()
 os._exit(0)
 """
-
-
-def eventually(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
-    """Wait until `condition` holds; fail if it does not within the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether the process runs; a zombie that nobody reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def server_processes(data: Path) -> list[int]:
-    """Return the pids of all processes that work in the data folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cwd").samefile(data):
-                found.append(int(entry.name))
-    return found
 
 
 def is_free(lock: Path) -> bool:

@@ -1,9 +1,11 @@
-"""Sites for whole-process tests: each page with words of its own, each reply after a small delay."""
+"""Sites for whole-process tests: each page with words of its own, each reply after a small delay or never."""
 
+import itertools
 from collections.abc import Callable
 
 from tests.helpers.web_server import Reply, Request
 
+HELD_SECONDS = 3600.0  #: beyond the patience of any test and any time limit of a request
 WORDS = ("granite", "marble", "basalt", "gneiss", "slate", "gabbro", "dolerite", "travertine")
 
 
@@ -22,8 +24,12 @@ def page(number: int, links: list[str]) -> str:
     )
 
 
-def quarry_site(pages: int, *, delay_seconds: float) -> Callable[[Request], Reply]:
-    """Return the routes of a site of `pages` pages, `/` being page 0; each links to the next ones and back."""
+def quarry_site(pages: int, *, delay_seconds: float, answers: int | None = None) -> Callable[[Request], Reply]:
+    """Return the routes of a site of `pages` pages, `/` being page 0; each links to the next ones and back.
+
+    answers: so many requests for pages are answered and no others, so that a crawl comes so far and no further.
+    """
+    answered = itertools.count()
 
     def answer(request: Request) -> Reply:
         name = request.path.strip("/")
@@ -31,23 +37,24 @@ def quarry_site(pages: int, *, delay_seconds: float) -> Callable[[Request], Repl
         if not 0 <= number < pages:
             return Reply("<h1>Not found</h1>", status=404)
         links = [f"/stone-{other}" for other in range(number * 8 + 1, min(number * 8 + 9, pages))]
-        return Reply(page(number, ["/", *links]), delay_seconds=delay_seconds)
+        is_held = answers is not None and next(answered) >= answers
+        return Reply(page(number, ["/", *links]), delay_seconds=HELD_SECONDS if is_held else delay_seconds)
 
     return answer
 
 
-def slow_site(fast: int, slow: int, *, slow_seconds: float) -> Callable[[Request], Reply]:
-    """Return the routes of a site whose start page links to `fast` quick pages, then to `slow` slow ones."""
+def half_held_site(answered: int, held: int) -> Callable[[Request], Reply]:
+    """Return the routes of a site whose start page links to `answered` pages, then to `held` that are not answered."""
 
     def answer(request: Request) -> Reply:
         name = request.path.strip("/")
         if not name:
-            links = [f"/stone-{number}" for number in range(1, fast + 1)]
-            return Reply(page(0, [*links, *(f"/slow-{number}" for number in range(slow))]))
+            links = [f"/stone-{number}" for number in range(1, answered + 1)]
+            return Reply(page(0, [*links, *(f"/held-{number}" for number in range(held))]))
         if name.startswith("stone-"):
             return Reply(page(int(name.removeprefix("stone-")), []))
-        if name.startswith("slow-"):
-            return Reply(page(1000 + int(name.removeprefix("slow-")), []), delay_seconds=slow_seconds)
+        if name.startswith("held-"):
+            return Reply(page(1000 + int(name.removeprefix("held-")), []), delay_seconds=HELD_SECONDS)
         return Reply("<h1>Not found</h1>", status=404)
 
     return answer

@@ -16,7 +16,7 @@ from jobs.errors import Invalid
 PLANTED = {"rows_without_points": GONE_POINTS, "points_without_rows": STRANGERS}
 NONE = dict.fromkeys(PLANTED, 0)
 FEWEST_POINTS = 1_000
-MAX_OWN_GROWTH_MB = 50.0
+PROMISED_OWN_GROWTH_MB = 50.0
 _OPEN = f"import django; django.setup(); from {process_store.__name__} import store; store()"
 
 
@@ -73,7 +73,7 @@ def run(points: int = 100_000) -> Measured:
         "after_fix": left,
     }
     is_right = was_clean and found == PLANTED and left == NONE and full.reply["rows"] == 2 * half
-    return Measured(figures, is_right and own_growth_mb <= MAX_OWN_GROWTH_MB)
+    return Measured(figures, is_right and own_growth_mb <= PROMISED_OWN_GROWTH_MB)
 
 
 def _filled(first: int, last: int) -> None:

@@ -203,7 +203,7 @@ def late_writes_expire(chaos: Chaos) -> None:
 
 
 def passages_delete_by_hand(chaos: Chaos) -> int:
-    """Delete the passages of one source with hand-typed SQL, which tells nobody; return how many."""
+    """Delete the passages of one source by plain SQL, bypassing the product; return how many."""
     source_ids = list(Passage.objects.order_by("source_id").values_list("source_id", flat=True).distinct())
     if not source_ids:
         return 0

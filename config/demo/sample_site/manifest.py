@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     GONE = "gone"  #: 404
     ROBOTS = "robots"  #: closed by robots.txt; must never be requested
     DUPLICATE = "duplicate"  #: the same bytes as `target`
-    CONTENT_TYPE = "content_type"  #: answers, but is no page
+    CONTENT_TYPE = "content_type"  #: answers, but is not a page
 
 
 @dataclass(frozen=True, slots=True)

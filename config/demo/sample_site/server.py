@@ -199,7 +199,7 @@ class SiteHandler(BaseHTTPRequestHandler):
             self.wfile.write(document.body)
 
     def _is_known(self, document: Document) -> bool:
-        """Tell whether the client holds this version already (RFC 9110, 13.1: the tag outranks the date)."""
+        """Return whether the client has this version already (RFC 9110, 13.1: the tag outranks the date)."""
         tags = self.headers.get("If-None-Match")
         if tags is not None:
             known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}

@@ -22,14 +22,14 @@ class Command(QuarryCommand):
     )
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the bench's name, and what single benches can be told."""
+        """Take the bench's name and the options of single benches."""
         parser.add_argument("name", metavar="NAME", help=", ".join(BENCHES))
         for bench, options in OPTIONS.items():
             for option, (kind, meaning) in options.items():
                 parser.add_argument(f"--{option}", type=kind, help=f"{bench}: {meaning}")
 
     def run(self, **options: Any) -> int:
-        """Measure and print the figures; 1 when a promise was broken."""
+        """Measure and print the figures; return 1 if a promise was broken."""
         name = options["name"]
         known = {option for options in OPTIONS.values() for option in options}
         given = {option: options[option] for option in known if options[option] is not None}

@@ -1,4 +1,4 @@
-"""`manage.py demo`: see Quarry at work on a sample site, in a folder of its own."""
+"""`manage.py demo`: show Quarry at work on a sample site, in a data folder of its own."""
 
 import signal
 import sys
@@ -24,15 +24,17 @@ from jobs.worker.host import WorkerHost
 
 class Command(QuarryCommand):
     needs_tables = False
-    help = "Crawl, extract, index and search a sample site, and show what came of it."
+    help = "Crawl, extract, index and search a sample site, and show the results."
 
     def arguments(self, parser: CommandParser) -> None:
         """Take the port and `--once`."""
         parser.add_argument("--once", action="store_true", help="exit afterwards instead of serving the admin")
-        parser.add_argument("--port", type=int, default=8000, help="port of the admin (default: 8000, else a free one)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port of the admin (default: 8000, or any free one if that is taken)"
+        )
 
     def run(self, **options: Any) -> int:
-        """Start over in a clean folder, then demonstrate."""
+        """Start in an empty data folder, then demonstrate."""
         if not scratch_home.is_entered():
             scratch_home.home_enter(settings.QUARRY.home / "demo")
         return self._demonstrate(**options)
@@ -67,7 +69,7 @@ class Command(QuarryCommand):
 
     def _show(self, shown: Any, admin: dict[str, Any], *, once: bool) -> None:
         console = self.console()
-        table = Table("page", "field", "value", "proved by", title="Extracted values, each with its quote")
+        table = Table("page", "field", "value", "evidence", title="Extracted values, each with its quote")
         for value in shown.values:
             field = f"{value.group}.{value.field}"
             proof = f"“{value.quote}” ({value.method})"

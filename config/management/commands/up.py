@@ -16,18 +16,20 @@ from jobs.cli.base import QuarryCommand
 from jobs.errors import Conflict
 from jobs.worker.host import WorkerBusy, WorkerHost
 
-SWITCH_INTERVAL_SECONDS = 0.0005  # two CPU-bound threads else slow every database round trip
+SWITCH_INTERVAL_SECONDS = 0.0005  # otherwise two CPU-bound threads slow down every database round trip
 
 
 class Command(QuarryCommand):
     needs_tables = False
     is_service = True
-    help = "Start Quarry: the web server, the workers and, unless DATABASE_URL names one, PostgreSQL."
+    help = "Start Quarry: the web server, the workers and, unless DATABASE_URL is set, PostgreSQL."
 
     def arguments(self, parser: CommandParser) -> None:
         """Take the address."""
         parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8000, help="port (default: 8000; 0: any free one)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port to serve on (default: 8000; 0 for any free one)"
+        )
 
     def run(self, **options: Any) -> int:
         """Serve until interrupted."""
@@ -50,7 +52,7 @@ class Command(QuarryCommand):
         else:
             self.stdout.write(f"Quarry is up: {url}/admin/")
             if password:
-                self.stdout.write(f"Log in as {ADMIN_NAME} with the password {password} (shown this once).")
+                self.stdout.write(f"Log in as {ADMIN_NAME} with the password {password} (shown only this once).")
             self.stdout.write("Stop it with Ctrl-C.")
         self.stdout.flush()
 
@@ -65,7 +67,7 @@ def _workers() -> ExitStack:
         stack.enter_context(WorkerHost())
     except WorkerBusy as error:
         raise Conflict(
-            "Another process already works on this database (`up`, or a command that runs a job);"
+            "Another process is already working on this database (`up`, or a command that runs a job);"
             " stop it or wait for it, then start again.",
             code="already_up",
         ) from error

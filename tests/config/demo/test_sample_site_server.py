@@ -103,16 +103,14 @@ def test_requests_are_remembered_with_their_times():
 
 
 def test_close_cuts_waiting_and_idle_connections_and_frees_the_port():
-    site = SampleSite(slow_seconds=60).start()
+    site = SampleSite(slow_seconds=3600).start()  # what waits ends only because it is cut
     address = urlsplit(site.url).netloc
     idle, waiting = (http.client.HTTPConnection(address, timeout=10) for _ in range(2))
     idle.request("GET", "/about")
     idle.getresponse().read()
     waiting.request("GET", SLOW_PATH)
-    started = time.monotonic()
     site.close()
     site.close()
-    assert time.monotonic() - started < 2
     for connection in (idle, waiting):
         connection.sock.settimeout(5)
         with pytest.raises((ConnectionError, http.client.HTTPException)):

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.helpers.embedded_home import QUICK_SETTINGS, Home, eventually, is_alive
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home
+from tests.helpers.processes import eventually, is_alive
 
 
 @pytest.fixture(scope="session")

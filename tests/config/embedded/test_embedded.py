@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from config.embedded.server import MAX_LOG_BYTES
 from config.environment.env import CHECKOUT
-from tests.helpers.embedded_home import QUICK_SETTINGS, Home, answer, eventually, is_alive, server_processes
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home, answer
+from tests.helpers.processes import eventually, is_alive, server_processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 IS_ROOT = os.geteuid() == 0
@@ -197,6 +199,15 @@ def test_a_draft_left_by_a_crashed_initdb_is_replaced(tmp_path):
         assert not draft.exists()
     finally:
         home.close()
+
+
+def test_a_large_log_is_turned_over_at_the_next_start(home):
+    log = home.path / "postgres" / "server.log"
+    with log.open("ab") as file:
+        file.truncate(MAX_LOG_BYTES + 1)  # as after years; the file has a hole and takes no space
+    home.use()
+    assert log.with_name("server.log.1").stat().st_size == MAX_LOG_BYTES + 1
+    assert log.stat().st_size < MAX_LOG_BYTES
 
 
 def test_a_cluster_of_another_major_version_is_refused(home):

@@ -15,9 +15,10 @@ from config.embedded import client
 from config.embedded.accounts import Account, server_account
 from config.embedded.binaries import Binaries, candidate_folders, find_binaries, usable_binaries
 from config.embedded.errors import BinariesMissing, DiskFull, FolderRefused, SocketRefused, refusal
-from config.embedded.sockets import SOCKET_NAME, make_socket_folder
+from config.embedded.sockets import MAX_PATH_BYTES, SOCKET_NAME, make_socket_folder
 from config.embedded.state import RunningServer, read_note, remove_note, write_note
-from tests.helpers.embedded_home import QUICK_SETTINGS, Home, eventually, is_alive
+from tests.helpers.embedded_home import QUICK_SETTINGS, Home
+from tests.helpers.processes import eventually, is_alive
 
 IS_ROOT = os.geteuid() == 0
 OURSELVES = Account(os.geteuid(), os.getegid(), (), is_other=False)
@@ -84,7 +85,7 @@ def test_a_long_path_for_the_socket_gives_way_to_a_short_one(tmp_path, open_fold
     long = open_folder / ("x" * 80)
     long.mkdir()
     assert make_socket_folder(tmp_path, OURSELVES, parents=[long, open_folder]).parent == open_folder
-    with pytest.raises(SocketRefused, match="107"):
+    with pytest.raises(SocketRefused, match=str(MAX_PATH_BYTES)):
         make_socket_folder(tmp_path, OURSELVES, parents=[long])
 
 

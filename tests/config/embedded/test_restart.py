@@ -15,10 +15,12 @@ import pytest
 from config.embedded import client, state
 from config.embedded.errors import StartFailed
 from config.environment.env import CHECKOUT
-from tests.helpers.embedded_home import Home, answer, eventually
+from tests.helpers.embedded_home import Home, answer
+from tests.helpers.factories import PATIENCE_SECONDS
+from tests.helpers.processes import eventually
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-PATIENCE_SECONDS = 60.0
+
 
 #: A supervisor that stops before it writes its second note, says the pid in it, and goes on when it is told.
 HELD_CODE = """

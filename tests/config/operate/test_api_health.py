@@ -69,7 +69,7 @@ def components_down():
 
 def test_not_ready_without_workers(everything_up, monkeypatch):
     monkeypatch.setattr(host, "is_hosted", lambda: False)
-    assert components_down() == {"workers": "No process hosts the workers; start one with `manage.py up`."}
+    assert components_down() == {"workers": "No process is running the workers; start one with `manage.py up`."}
 
 
 def test_not_ready_without_vectors(everything_up):

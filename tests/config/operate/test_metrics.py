@@ -39,7 +39,7 @@ def test_without_a_token_in_the_settings_there_is_no_page(settings):
 
 
 @pytest.mark.parametrize("sent", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer schlüssel"])
-def test_without_the_right_token_nothing_is_told(with_token, sent):
+def test_without_the_right_token_nothing_is_shown(with_token, sent):
     reply = get(sent)  # without the `db` fixture a query would fail the test
     assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, 'Bearer realm="metrics"')
     assert b"quarry_" not in reply.content
@@ -50,7 +50,7 @@ def test_only_reading_is_possible(with_token):
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_an_empty_house_to_the_letter(db, with_token, scheme):
+def test_an_empty_installation_to_the_letter(db, with_token, scheme):
     VectorChange.objects.all().delete()
     AuditState.objects.all().delete()
     reply = get(f"{scheme} {TOKEN}")
@@ -78,22 +78,22 @@ quarry_items{state="claimed"} 0
 quarry_items{state="done"} 0
 quarry_items{state="failed"} 0
 quarry_items{state="skipped"} 0
-# HELP quarry_oldest_lease_seconds Seconds since the first lease of an item to expire did so; 0 if none has.\
- Healing returns them.
+# HELP quarry_oldest_lease_seconds Seconds since the oldest expired lease of an item ran out; 0 if none has.\
+ Healing returns such items.
 # TYPE quarry_oldest_lease_seconds gauge
 quarry_oldest_lease_seconds 0
-# HELP quarry_stuck_jobs Jobs that should have moved on by themselves. Must be 0.
+# HELP quarry_stuck_jobs Jobs that should have moved on but have not. Must be 0.
 # TYPE quarry_stuck_jobs gauge
 quarry_stuck_jobs 0
-# HELP quarry_outbox_changes Changes that the vector store has yet to take in.
+# HELP quarry_outbox_changes Changes not yet written to the vector store.
 # TYPE quarry_outbox_changes gauge
 quarry_outbox_changes 0
-# HELP quarry_outbox_oldest_seconds Age in seconds of the oldest of them.
+# HELP quarry_outbox_oldest_seconds Age in seconds of the oldest change not yet written to the vector store.
 # TYPE quarry_outbox_oldest_seconds gauge
 quarry_outbox_oldest_seconds 0
-# HELP quarry_orphans What the last complete audit found on one side only. Must be 0.
+# HELP quarry_orphans Rows without points and points without rows in the last complete audit. Must be 0.
 # TYPE quarry_orphans gauge
-# HELP quarry_audit_age_seconds Seconds since that audit ended; no sample before the first.
+# HELP quarry_audit_age_seconds Seconds since the last complete audit ended; absent before the first.
 # TYPE quarry_audit_age_seconds gauge
 """
 

@@ -89,7 +89,7 @@ LAST = LastAudit(720.0, 1234, 1234, 0, 0, 0, 1.5, "")
     ("last", "said"),
     [
         (None, "Rows and vectors have not been compared yet."),
-        (LAST, "Rows and vectors were compared 12 minutes ago: 1,234 rows and 1,234 points, in step."),
+        (LAST, "Rows and vectors were compared 12 minutes ago: 1,234 rows and 1,234 points, all in sync."),
         (replace(LAST, fixed=7), "7 differences queued for repair."),
         (
             replace(LAST, rows_without_points=41, points_without_rows=1037),

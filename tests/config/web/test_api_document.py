@@ -153,7 +153,7 @@ def test_unknown_ids_are_404_and_malformed_ones_422(api, method, path, operation
     assert SOME_ID in problem_of(api.send(method, path, body), 404, "not_found")["detail"]
     for malformed in ("nonsense", "1", "0190-", "%20"):
         problem = problem_of(api.send(method, path.replace(SOME_ID, malformed), body), 422, "malformed_id")
-        assert problem["detail"].startswith(("job_id is no id", "project_id is no id"))
+        assert problem["detail"].startswith(("job_id is not an id", "project_id is not an id"))
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), operations())

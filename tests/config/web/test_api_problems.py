@@ -74,7 +74,7 @@ def test_too_many_parameters_are_400(api):
         ("/jobs", {"offset": "-1"}, "offset must be greater than or equal to 0."),
         ("/jobs", {"offset": str(10**30)}, "offset must be less than or equal to 1000000."),
         ("/jobs", {"type": "walk"}, "There are no jobs of type 'walk'; use one of crawl, extract, scrape."),
-        ("/jobs", {"type": "a\x00b"}, "The request holds a NUL character, which cannot be stored; remove it."),
+        ("/jobs", {"type": "a\x00b"}, "The request contains a NUL character, which cannot be stored; remove it."),
         ("/projects", {"include_inactive": "maybe"}, "include_inactive must be true or false."),
     ],
 )

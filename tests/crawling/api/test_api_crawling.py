@@ -132,7 +132,7 @@ def test_what_has_no_effect_is_named(crawl):
         ({"company": "x" * 201}, "company must have at most 200 characters."),
         ({"allow_subdomains": "perhaps"}, "allow_subdomains must be true or false."),
         ({"relevance_threshold": 2}, "relevance_threshold must be less than or equal to 1."),
-        ({"project_id": "nonsense"}, "project_id is no id"),
+        ({"project_id": "nonsense"}, "project_id is not an id"),
         ({"depth": 3}, "depth is not a known field; remove it."),
     ],
 )

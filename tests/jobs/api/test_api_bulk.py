@@ -155,7 +155,7 @@ def test_more_jobs_than_go_at_a_time_are_refused(api, make_job, monkeypatch):
         ({"filter": {"state": "done"}}, "filter.state is not a known field"),
         ({"filter": {"type": "walk"}}, "There are no jobs of type 'walk'"),
         ({"job_ids": []}, "job_ids must have at least 1 item"),
-        ({"job_ids": ["nonsense"]}, "job_ids[0] is no id"),
+        ({"job_ids": ["nonsense"]}, "job_ids[0] is not an id"),
         ({"job_ids": [str(UUID(int=1))] * 1001}, "job_ids must have at most 1000 items"),
         ({"job_ids": [str(UUID(int=1))], "colour": 1}, "colour is not a known field"),
     ],

@@ -13,6 +13,7 @@ from crawling.sources.owner import SourceOwner
 from crawling.work.items import page_item
 from extraction.models import Extraction, Passage, VectorChange
 from extraction.owners.vector_owner import VectorOwner
+from extraction.states import VectorOperation
 from extraction.vectors import outbox, process_store
 from extraction.vectors.drain import drain_once
 from extraction.vectors.stores.base import StoreUnavailable
@@ -151,7 +152,7 @@ def test_a_point_written_late_by_a_drainer_goes_as_well(project: Project, in_thr
     job = crawled(project, "/a")
     pause = Pause()
     process_store.store().before_upsert = pause
-    drainer = in_thread(drain_once, VectorChange.UPSERT)
+    drainer = in_thread(drain_once, VectorOperation.UPSERT)
     pause.wait_reached()
     removal.job_cleanup(job_id=job.pk)
     finisher = in_thread(removal_work.removal_finish, job.pk)
@@ -169,7 +170,7 @@ def test_points_that_others_made_of_the_pages_are_waited_for(project: Project, m
     extracted(project, source_ids(project).values())
     vectors_caught_up()
     Extraction.objects.update(data={"name": "changed"})
-    dead = outbox.changes_claim(VectorChange.UPSERT, limit=10)  # a drainer that holds its change and never ends
+    dead = outbox.changes_claim(VectorOperation.UPSERT, limit=10)  # a drainer that holds its change and never ends
     assert dead is not None
     monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     removal.job_cleanup(job_id=job.pk)

@@ -15,7 +15,8 @@ import psycopg
 
 from config.embedded.state import RunningServer, read_note
 from config.environment.env import CHECKOUT, VARIABLES
-from tests.helpers.embedded_home import Home, eventually, is_alive
+from tests.helpers.embedded_home import Home
+from tests.helpers.processes import eventually, is_alive
 
 STOP_SECONDS = 60
 SETTINGS = {
@@ -60,7 +61,7 @@ class Up:
 
 
 @dataclass
-class House:
+class Installation:
     """One QUARRY_HOME; `close` ends everything that runs in it."""
 
     path: Path
@@ -123,7 +124,7 @@ class House:
         return note
 
     def query(self, statement: str, *values: object) -> list[tuple]:
-        """Run a statement in this house's database."""
+        """Run a statement in this installation's database."""
         folder = self.note.socket_folder
         with psycopg.connect(host=folder, dbname="quarry", user="quarry", connect_timeout=10) as connection:
             cursor = connection.execute(statement, values)
@@ -149,7 +150,7 @@ class House:
             eventually(lambda: not is_alive(note.supervisor_pid))
 
     def close(self) -> None:
-        """End every process of this house."""
+        """End every process of this installation."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
