@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from extraction.models import SchemaVersion
 from extraction.schema.model import ExtractionSchema
 from extraction.schema.versions import schema_current
-from extraction.work.kind import sources_selected
+from extraction.work.kind import Extract, sources_selected
 from jobs.control.projects import project_require
 from jobs.control.submit import job_submit
 from jobs.errors import Invalid
@@ -29,10 +30,7 @@ def extract_submit(
     """
     project_require(project_id)
     version = schema_current(project_id)
-    known = [group.name for group in ExtractionSchema.parse(version.schema).field_groups]
-    if unknown := sorted(set(field_groups) - set(known)):
-        detail = f"The schema has no field group {', '.join(unknown)}. It has: {', '.join(known)}."
-        raise Invalid(detail, code="unknown_field_group")
+    _check_field_groups(version, field_groups)
     payload: dict[str, Any] = {
         "schema_version_id": version.pk,
         "schema_number": version.number,
@@ -49,5 +47,12 @@ def extract_submit(
         )
     label = ", ".join(source_groups) or "all sources"
     return job_submit(
-        kind="extract", project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
+        kind=Extract.name, project_id=project_id, payload=payload, label=label, actor_id=actor_id, actor=actor
     )
+
+
+def _check_field_groups(version: SchemaVersion, field_groups: Sequence[str]) -> None:
+    known = [group.name for group in ExtractionSchema.parse(version.schema).field_groups]
+    if unknown := sorted(set(field_groups) - set(known)):
+        detail = f"The schema has no field group {', '.join(unknown)}. It has: {', '.join(known)}."
+        raise Invalid(detail, code="unknown_field_group")
