@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.apps import apps
+from django.core.exceptions import AppRegistryNotReady
 from pydantic import Field, create_model
 
 from jobs.api.schemas import Reply
@@ -16,11 +17,12 @@ Shape = TypeVar("Shape", bound=Reply)
 def with_numbers(fields: Callable[[], Iterable[ReplyField]]) -> Callable[[type[Shape]], type[Shape]]:
     """Return a class decorator that adds a whole number for each of these fields.
 
-    The owners register when Django is ready; a reply that is defined before that would lack them for good.
+    Raises: AppRegistryNotReady while owners may still register: the reply would lack their fields for good.
     """
 
     def add(shape: type[Shape]) -> type[Shape]:
-        apps.check_models_ready()
+        if not apps.ready:
+            raise AppRegistryNotReady(f"{shape.__name__} is defined before all owners of artifacts have registered.")
         numbers: dict[str, Any] = {field.name: (int, Field(description=field.description)) for field in fields()}
         return create_model(shape.__name__, __base__=shape, __doc__=shape.__doc__, **numbers)
 
