@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from jobs.control import end
+from jobs.errors import QuarryError
 from jobs.ledger import lanes, settle
 from jobs.ledger.claims import items_claim, items_extend, items_release
 from jobs.ledger.moves import job_ref, job_start, job_status
@@ -157,6 +158,8 @@ class Slice:
             detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the longest one item may take"
             return kinds.retryable(claim, Reason.TIMEOUT, detail=detail)
         except Exception as error:
+            if isinstance(error, QuarryError) and error.is_temporary:  # a service's trouble, not the item's
+                return kinds.retryable(claim, Reason.INTERNAL, detail=error.detail)
             log.exception("item_crashed", extra={"item": claim.id, "key": claim.key})
             return kinds.failed(claim, Reason.INTERNAL, detail=f"unexpected {type(error).__name__}: {error}")
 

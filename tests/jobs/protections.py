@@ -317,6 +317,12 @@ PROTECTIONS = [
         Change(EXPIRY, "lost_leases + 1 >= %(limit)s AS is_last", "lost_leases + 1 > %(limit)s AS is_last"),
     ),
     rule(
+        "temporary-given-back",
+        "An item whose work met a temporary error is given back, not failed.",
+        "worker/test_slice_waits.py::test_a_temporary_error_gives_the_item_back",
+        Change(SLICE, "isinstance(error, QuarryError) and error.is_temporary", "False"),
+    ),
+    rule(
         "hung-after-cancel",
         "A heartbeat stops 5 s after a cancel: a hung item cannot keep a job cancelling.",
         "worker/test_slice_stops.py::test_a_hung_item_gets_no_more_heartbeats_while_others_do",

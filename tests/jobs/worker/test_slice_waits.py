@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs.errors import Conflict, Unavailable
 from jobs.ledger import lanes, settle
 from jobs.ledger.claims import items_claim
 from jobs.ledger.items import items_add
@@ -17,7 +18,7 @@ from jobs.registry import kinds
 from jobs.registry.kinds import Claim, JobRef, NewItem, Outcome
 from jobs.states import JobStatus, Reason
 from jobs.worker import runner, slice
-from tests.helpers.factories import LANE, Gate, Probe, held_at, lane_id, lane_is_free, states, status_of
+from tests.helpers.factories import LANE, Gate, Probe, held_at, item, lane_id, lane_is_free, states, status_of
 from tests.helpers.threads import Side, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -188,3 +189,23 @@ def test_failures_are_tried_again_after_their_back_off(
         {"done": 2},
         ["item-0"] * 3 + ["item-1"] * 3,
     )
+
+
+def test_a_temporary_error_gives_the_item_back(
+    make_job: MakeJob, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that says it may pass is a service's trouble; any other is the item's own end."""
+    monkeypatch.setattr(settle, "BACKOFF_SECONDS", 0.1)
+
+    async def work(job: JobRef, claim: Claim) -> Outcome:
+        if claim.key == "item-1":
+            raise Conflict("never possible")
+        if not claim.attempts:
+            raise Unavailable("The service does not answer.")
+        return kinds.done(claim)
+
+    probe.do = work
+    job = make_job(2)
+    runner.slice_run(lane_id=lane_id())
+    assert states(job) == {"done": 1, "failed": 1}
+    assert (item(job, "item-0").attempts, item(job, "item-1").reason) == (1, "internal")
