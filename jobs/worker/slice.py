@@ -110,8 +110,7 @@ class Slice:
         time_is_up = now - self.began > self.seconds
         if self.stopping or self.alone or time_is_up or now < self.next_claim or room * 4 < worker.in_hand:
             return
-        queued = await self.database(lanes.lane_queued_jobs, self.lane_id)
-        if queued:
+        if queued := await self.database(lanes.lane_queued_jobs, self.lane_id):
             await self.database(job_start, queued)
         claims = await self.database(items_claim, self.lane_id, room)
         if not claims and not self.held and not self.finished:
@@ -178,8 +177,7 @@ class Slice:
     async def _only_unclaimable(self) -> bool:
         """True if what is due cannot be claimed: it lay beyond a page limit, and its job has now ended."""
         await self._end_all(await self.database(lanes.lane_running_jobs, self.lane_id))
-        due = await self.database(lanes.lane_due_in_seconds, self.lane_id)
-        return due is None
+        return await self.database(lanes.lane_due_in_seconds, self.lane_id) is None
 
     # Settling
 
