@@ -1,4 +1,4 @@
-"""REST fields whose names and meanings the owners of artifacts say: added to replies when these are defined."""
+"""REST fields that the owners of artifacts name and describe; added to replies when these are defined."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -14,9 +14,9 @@ Shape = TypeVar("Shape", bound=Reply)
 
 
 def with_numbers(fields: Callable[[], Iterable[ReplyField]]) -> Callable[[type[Shape]], type[Shape]]:
-    """Return a class decorator that adds a whole number for each of these fields.
+    """Return a class decorator that adds an integer field for each of these.
 
-    The owners register when Django is ready; a reply that is defined before that would lack them for good.
+    The owners register while Django starts; a reply that is defined earlier would never have their fields.
     """
 
     def add(shape: type[Shape]) -> type[Shape]:
