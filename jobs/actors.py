@@ -1,4 +1,4 @@
-"""The Dramatiq actors: ids in, one service call, nothing else. The ledger retries, never the broker."""
+"""The Dramatiq actors: each takes ids and calls one service. The ledger retries, the broker never does."""
 
 import logging
 from uuid import UUID
@@ -21,17 +21,17 @@ def run_slice(lane_id: int) -> None:
     try:
         runner.slice_run(lane_id=lane_id)
     except Shutdown:
-        # Everything in hand is settled or given back; the next worker finds it without a message.
+        # All claims are settled or released by now; the next worker finds the items without a message.
         log.info("slice_stopped_by_shutdown", extra={"lane_id": lane_id})
 
 
 @dramatiq.actor(actor_name=HEAL, queue_name=CONTROL_QUEUE, max_retries=0, time_limit=600_000, max_age=10_000)
 def heal() -> None:
-    """Put right what crashes and lost messages left behind."""
+    """Repair what crashes and lost messages left behind."""
     healing.heal()
 
 
 @dramatiq.actor(actor_name=FINISH_REMOVAL, queue_name=CONTROL_QUEUE, max_retries=0, time_limit=3_600_000)
 def finish_removal(job_id: str) -> None:
-    """Finish the cleanup or delete that was asked of a job."""
+    """Finish the cleanup or delete that was requested for a job."""
     removal_work.removal_finish(UUID(job_id))

@@ -1,4 +1,4 @@
-"""The pages of this app in the admin, split by idea; importing them registers them."""
+"""The pages of this app in the admin, split by subject; importing them registers them."""
 
 from jobs.staff import items, jobs, keys, lanes
 

@@ -1,6 +1,6 @@
 """Errors a caller can act on. Each carries a stable `code` and a `detail` that says what to do next.
 
-Only `config/web/problems.py` turns them into HTTP answers, and only commands turn them into exit codes.
+Only `config/web/problems.py` turns them into HTTP responses, and only commands turn them into exit codes.
 """
 
 from typing import Any
@@ -8,9 +8,9 @@ from uuid import UUID
 
 
 class QuarryError(Exception):
-    """Something was refused or is impossible; the root of every error of ours.
+    """Something was refused or is impossible; the base class of all errors of Quarry.
 
-    is_temporary: the same may work later, as when a service does not answer; work that met it is tried again.
+    is_temporary: the same may work later, for instance once a service answers again; such work is tried again.
     """
 
     code = "error"
@@ -30,7 +30,7 @@ class NotFound(QuarryError):
 
 
 class Conflict(QuarryError):
-    """Not possible in the present state"""
+    """Not possible in the current state"""
 
     code = "conflict"
 
@@ -48,7 +48,7 @@ class Forbidden(QuarryError):
 
 
 class Unavailable(QuarryError):
-    """A service that is needed does not answer"""
+    """A required service does not answer"""
 
     code = "unavailable"
     is_temporary = True

@@ -1,6 +1,6 @@
 """Projects, jobs and the ledger: fields, constraints and pure properties.
 
-Large writes do not go through these classes: `ledger.py` works by ids, in chunks and in SQL.
+Large writes do not go through these classes: `jobs.ledger` works by ids, in chunks and in SQL.
 """
 
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from jobs.states import FINAL_ITEM, FINISHED_JOB, ItemState, JobStatus, Reason
 
-KEY_MAX_CHARACTERS = 2048  # ASCII URLs; below the 2,704 bytes a B-tree entry may hold
+KEY_MAX_CHARACTERS = 2048  # keys are ASCII; below the 2,704 bytes that a B-tree entry may hold
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 255
 
 
@@ -28,7 +28,7 @@ def new_id() -> UUID:
 
 
 class Project(models.Model):
-    """A collection of sources with one extraction schema."""
+    """What jobs are run for: a name, a description, and settings of the applications above."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200, unique=True)
@@ -48,7 +48,7 @@ class Project(models.Model):
 
 
 class Job(models.Model):
-    """One crawl, scrape or extraction; its work lies in WorkItem rows, one per URL or source."""
+    """One job of a registered kind; its work is divided into WorkItem rows."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="jobs")
@@ -87,7 +87,7 @@ class Job(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=[s.value for s in JobStatus]), name="job_status_known"),
-            # A finished job has an end, an unfinished one has none; `deleting` may come from either.
+            # A finished job has a time and a result, an unfinished one has no time; `deleting` may follow either.
             models.CheckConstraint(
                 condition=Q(
                     status__in=FINISHED,
@@ -106,7 +106,7 @@ class Job(models.Model):
                 condition=Q(cleaned_at__isnull=True) | Q(status__in=FINISHED_OR_DELETING),
                 name="job_cleaned_is_finished",
             ),
-            # A crawl chains at most one extraction, however often its end is written.
+            # A job chains at most one other job, however often its completion is written.
             models.UniqueConstraint(
                 fields=["parent"], condition=Q(parent__isnull=False), name="job_one_child_per_parent"
             ),
@@ -128,7 +128,7 @@ class Job(models.Model):
 
 
 class Lane(models.Model):
-    """A queue served by one slice at a time: a host for fetching, a numbered lane for extraction."""
+    """A queue that one slice at a time serves, for instance all requests to one host."""
 
     key = models.CharField(max_length=300, unique=True)
     lease = models.UUIDField(null=True, blank=True)
@@ -145,7 +145,7 @@ class Lane(models.Model):
 
 
 class WorkItem(models.Model):
-    """One URL or source of one job, in exactly one counted state."""
+    """One unit of work of one job, in exactly one counted state."""
 
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="items", db_index=False)
@@ -180,7 +180,7 @@ class WorkItem(models.Model):
             models.Index(fields=["job"], condition=Q(state=ItemState.CLAIMED.value), name="item_leases"),
         ]
         constraints = [
-            # Counts are read from this index too: one of its own would be written with every claim and settle.
+            # Counts are read from this index, too: a separate one would be written with every claim and settle.
             models.UniqueConstraint(
                 fields=["job", "key"], include=["state", "reason", "outcome"], name="item_once_per_job"
             ),
@@ -210,7 +210,7 @@ class WorkItem(models.Model):
 
 
 class JobEvent(models.Model):
-    """What happened to a job: who, when, from which status to which. Outlives the job it tells of."""
+    """What happened to a job: who, when, from which status to which. Outlives the job."""
 
     id = models.BigAutoField(primary_key=True)
     # No foreign key in the database: the record of a deletion must survive it.
@@ -231,7 +231,7 @@ class JobEvent(models.Model):
 
 
 class ApiKey(models.Model):
-    """A key for programs that acts as its user. Only a hash is kept; the key is shown once."""
+    """A key with which a program acts as the key's user. Only a hash is stored; the key is shown once."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
@@ -251,14 +251,14 @@ class ApiKey(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The reply to a creating request, kept for a day for when the request is sent again."""
+    """The reply to a creating request, kept for a day in case the request is sent again."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=IDEMPOTENCY_KEY_MAX_CHARACTERS)
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=300)
     digest = models.CharField(max_length=64)
-    #: Nobody sees 0 and an empty body: they are filled in by the transaction that inserts the row.
+    #: 0 and an empty body are never visible: the transaction that inserts the row fills them in.
     status = models.PositiveSmallIntegerField(default=0)
     body = models.TextField(default="", blank=True)
     created_at = models.DateTimeField(db_index=True)

@@ -1,13 +1,13 @@
 """States, reasons and the only legal moves between them.
 
-Everything that changes a state asks this module; `docs/state-machine.md` draws the same tables.
+Everything that changes a state consults these tables; `docs/state-machine.md` draws them.
 """
 
 from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """Where a job stands. `cleaned` is not a status but `Job.cleaned_at` on a finished job."""
+    """The status of a job. `cleaned` is not a status: a cleaned-up job is a finished one with `Job.cleaned_at`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class JobStatus(StrEnum):
 
 
 class ItemState(StrEnum):
-    """Where one URL or source of a job stands."""
+    """The state of one item of a job."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
@@ -114,11 +114,11 @@ CANCELLABLE_JOB = GROWING_JOB
 FINAL_ITEM = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.SKIPPED})
 
 
-def job_sources(to: JobStatus) -> list[str]:
+def job_statuses_before(to: JobStatus) -> list[str]:
     """Return the statuses from which a job may legally become `to`, sorted."""
     return sorted(start.value for start, targets in JOB_MOVES.items() if to in targets)
 
 
-def item_sources(to: ItemState) -> list[str]:
+def item_states_before(to: ItemState) -> list[str]:
     """Return the states from which an item may legally become `to`, sorted."""
     return sorted(start.value for start, targets in ITEM_MOVES.items() if to in targets)

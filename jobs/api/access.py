@@ -12,7 +12,7 @@ from jobs.errors import Forbidden
 class XApiKey(APIKeyHeader):
     """Lets a request in when its key belongs to an active user with one permission; it then acts as that user.
 
-    permission: such as `jobs.view_job`. The check comes before anything else of the request is read.
+    permission: such as `jobs.view_job`. It is checked before anything else in the request is read.
     """
 
     param_name = "X-API-Key"
@@ -32,16 +32,16 @@ class XApiKey(APIKeyHeader):
 
 
 def permission_require(request: HttpRequest, permission: str) -> None:
-    """Return quietly if the request's user has the permission. Raises: Forbidden."""
+    """Do nothing if the request's user has the permission. Raises: Forbidden."""
     user: Any = request.user
     if not user.has_perm(permission):
         raise Forbidden(
             f"The user {user.get_username()!r} lacks the permission {permission};"
-            " have it granted in the admin, or use the key of another user.",
+            " grant it in the admin, or use the key of another user.",
             permission=permission,
         )
 
 
 def actor_fields(request: HttpRequest) -> dict[str, Any]:
-    """Return `actor_id` and `actor` as the services take them: who the history names."""
+    """Return `actor_id` and `actor` as the services take them: the user whom the history shows."""
     return {"actor_id": request.user.pk, "actor": request.user.get_username()}

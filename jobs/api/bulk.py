@@ -43,26 +43,26 @@ def cancel_jobs(request: HttpRequest, body: BulkCancelIn) -> Status[BulkOut]:
 
 @router.post("/bulk/pause", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
 def pause_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
-    """Claim nothing more for jobs; work in flight finishes."""
+    """Pause jobs: no more items are started; items in flight finish."""
     return _bulk(request, "pause", body, job_pause)
 
 
 @router.post("/bulk/resume", auth=XApiKey("jobs.cancel_job"), response=_RESPONSE)
 def resume_jobs(request: HttpRequest, body: BulkIn) -> Status[BulkOut]:
-    """Let paused jobs go on."""
+    """Resume paused jobs."""
     return _bulk(request, "resume", body, job_resume)
 
 
 @router.post("/bulk/retry", auth=XApiKey("jobs.retry_job"), response=_RESPONSE)
 def retry_jobs(request: HttpRequest, body: BulkRetryIn) -> Status[BulkOut]:
-    """Try the failed items of finished jobs again, of cancelled ones also those that the cancel skipped."""
+    """Try the failed items of finished jobs again; for cancelled jobs, also the items that the cancel skipped."""
     service = partial(retry.job_retry, reasons=body.reasons or (), hosts=body.hosts or ())
     return _bulk(request, "retry", body, service)
 
 
 @router.post("/bulk/cleanup", auth=XApiKey("jobs.cleanup_job"), response=_RESPONSE)
 def cleanup_jobs(request: HttpRequest, body: BulkCleanupIn) -> Status[BulkOut]:
-    """Ask for the removal of what finished jobs made; it goes on after the reply."""
+    """Request the removal of what finished jobs made; it continues after the reply."""
     if body.delete_job:
         permission_require(request, "jobs.delete_job")
     service = partial(removal.job_cleanup, delete_job=bool(body.delete_job))
@@ -71,7 +71,7 @@ def cleanup_jobs(request: HttpRequest, body: BulkCleanupIn) -> Status[BulkOut]:
 
 @router.post("/bulk/delete", auth=XApiKey("jobs.delete_job"), response=_RESPONSE)
 def delete_jobs(request: HttpRequest, body: BulkDeleteIn) -> Status[BulkOut]:
-    """Ask for the deletion of jobs; it goes on after the reply."""
+    """Request the deletion of jobs; it continues after the reply."""
     if body.cleanup:
         permission_require(request, "jobs.cleanup_job")
     service = partial(removal.job_delete, cleanup=bool(body.cleanup))
@@ -79,7 +79,7 @@ def delete_jobs(request: HttpRequest, body: BulkDeleteIn) -> Status[BulkOut]:
 
 
 def _bulk(request: HttpRequest, action: Action, body: BulkIn, service: Callable[..., Any]) -> Status[BulkOut]:
-    """Do it to each job, or tell what it would be done to."""
+    """Act on each job, or in a dry run show what would be acted on."""
     job_ids = _chosen(body)
     preview = _NOTHING
     if body.dry_run:
@@ -100,7 +100,7 @@ def _bulk(request: HttpRequest, action: Action, body: BulkIn, service: Callable[
 
 
 def _chosen(body: BulkIn) -> list[UUID]:
-    """Return the ids asked for, each once, or those that the filter finds. Raises: Invalid."""
+    """Return the ids in the request, each once, or those that match its filter. Raises: Invalid."""
     if body.filter is None:
         return list(dict.fromkeys(body.job_ids or ()))
     wanted = body.filter.model_dump()

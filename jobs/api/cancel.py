@@ -24,18 +24,18 @@ router = Router(tags=["jobs"])
 class CancelHow(Why):
     """How to cancel."""
 
-    force: bool = Field(False, description="Take the work away from the workers: cancelled now.")
+    force: bool = Field(False, description="Cancel at once, without waiting for workers to stop.")
 
 
 @with_numbers(lambda: held_fields().values())
 class CancelOut(StatusOut):
-    """What a cancel did; numbers read in its own transaction."""
+    """What a cancel did; the numbers are read in the same transaction."""
 
     skipped: int = Field(description="Pending items that this call skipped.")
     pending: int = Field(
-        description="Items still to be skipped; a job with more than 25,000 pending is emptied in steps."
+        description="Items still to be skipped; a job with more than 25,000 pending items is cancelled in steps."
     )
-    in_flight: int = Field(description="Items that workers are just aborting.")
+    in_flight: int = Field(description="Items that workers are aborting now.")
     done: int
     failed: int
 
@@ -52,7 +52,10 @@ def cancel_job(
     how: Query[CancelHow],
     headers: Header[WaitHeaders],
 ) -> Status[CancelOut]:
-    """Cancel a job: 200 when it is cancelled, 202 while some are still aborted or skipped. Repeating it is harmless."""
+    """Cancel a job: 200 when it is cancelled, 202 while items are still being aborted or skipped.
+
+    Repeating the call is harmless.
+    """
 
     def cancel() -> tuple[CancelReceipt, dict[str, int]]:
         actor = request.user.get_username()
@@ -82,7 +85,7 @@ def _is_over(receipt: CancelReceipt) -> bool:
 
 
 def cancel_read(before: CancelReceipt) -> CancelReceipt:
-    """Return the receipt as the job now stands; what it skipped and changed stays said."""
+    """Return the receipt with the job's current numbers, still including what the call changed and skipped."""
     status = job_status(before.job_id)
     if status is None:  # deleted meanwhile, which cancelled it first
         return replace(before, status=JobStatus.DELETING)
@@ -101,17 +104,17 @@ def cancel_read(before: CancelReceipt) -> CancelReceipt:
 
 
 def cancel_message(receipt: CancelReceipt) -> str:
-    """Return what the receipt says, in one sentence."""
+    """Return the receipt as one sentence."""
     match receipt.status, receipt.changed:
         case JobStatus.DELETING, _:
-            return "The job is being deleted, which has cancelled it."
+            return "The job is being deleted; it was cancelled for that."
         case JobStatus.CANCELLED, False:
-            return "The job was cancelled before; nothing changed."
+            return "The job was already cancelled; nothing changed."
         case JobStatus.CANCELLED, True:
             return f"The job is cancelled; {receipt.skipped} items were skipped."
         case _, False:
             return (
-                f"The job is being cancelled already; {receipt.in_flight} items are still in flight{_waiting(receipt)}."
+                f"The job is already being cancelled; {receipt.in_flight} items are still in flight{_waiting(receipt)}."
             )
     return (
         f"The job is being cancelled: {receipt.skipped} items were skipped,"

@@ -1,6 +1,6 @@
 """Idempotency keys: a creating request that is sent again gets the reply of the first, and creates nothing.
 
-The key is taken in the transaction that creates, so that two requests with the same key never both do: the
+The key is taken in the transaction that creates, so that two requests with the same key never both create: the
 second waits at the unique index for the first to commit or roll back. A refused creation leaves no key behind.
 """
 
@@ -14,14 +14,14 @@ from jobs.models import IdempotencyKey
 from jobs.registry.chores import Chore
 
 KEEP_HOURS = 24
-WAIT_SECONDS = 5  # for the same request to finish that is still under way
+WAIT_SECONDS = 5  # for an earlier request with the same key to finish
 EXPIRE_AT_ONCE = 1000
 LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """What tells a request that is sent again from another with the same key. digest: SHA-256 of the body, in hex."""
+    """What distinguishes a repeated request from another one with the same key. digest: SHA-256 of the body, in hex."""
 
     user_id: int
     key: str
@@ -32,14 +32,14 @@ class KeyedRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """The reply to the first request, to the letter."""
+    """The exact reply to the first request."""
 
     status: int
     body: str
 
 
 def key_take(request: KeyedRequest) -> StoredReply | None:
-    """Take the key for the creation in this transaction, None; or return the reply if that has happened before.
+    """Take the key in this transaction and return None; or return the stored reply if it was taken before.
 
     Raises: Invalid (code idempotency_mismatch), Conflict (code idempotency_in_progress).
     """
@@ -52,7 +52,7 @@ def key_take(request: KeyedRequest) -> StoredReply | None:
         raise _in_progress()
     if (stored.method, stored.path, stored.digest) != (request.method, request.path, request.digest):
         raise Invalid(
-            f"The Idempotency-Key {request.key!r} was used for another request; choose a new key for a new request.",
+            f"The Idempotency-Key {request.key!r} was used for a different request; use a new key for a new request.",
             code="idempotency_mismatch",
         )
     return StoredReply(stored.status, stored.body)
@@ -86,7 +86,7 @@ def _inserted(request: KeyedRequest, *, wait_milliseconds: int) -> bool:
 
 def _in_progress() -> Conflict:
     return Conflict(
-        "A request with this Idempotency-Key is still under way; send it again in a few seconds for its reply.",
+        "A request with this Idempotency-Key is still under way; repeat it in a few seconds to get its reply.",
         code="idempotency_in_progress",
     )
 
@@ -103,12 +103,12 @@ class KeyExpiry(Chore):
     name = "idempotency keys"
 
     def wake_if_due(self) -> int:
-        """Remove a step of them itself: that is one short statement."""
+        """Remove some expired keys at once, which is one short statement; return 0: no message is sent."""
         keys_expire()
         return 0
 
     def is_idle(self) -> bool:
-        """Nobody waits for it."""
+        """Return True: no command waits for this chore."""
         return True
 
 

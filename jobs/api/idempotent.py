@@ -24,20 +24,20 @@ Key = Annotated[str, Field(min_length=1, max_length=IDEMPOTENCY_KEY_MAX_CHARACTE
 
 
 class CreateHeaders(BaseModel):
-    """The header that makes a creating request safe to be sent again."""
+    """The header that makes a creating request safe to repeat."""
 
     idempotency_key: Key | None = Field(
         None,
         alias="Idempotency-Key",
-        description=f"Any text of your choice. Sent again within {KEEP_HOURS} hours with the same key and body, the"
-        f" request creates nothing and gets the reply of the first, with the header {REPLAYED}: true.",
+        description=f"Any text of your choice. A request repeated within {KEEP_HOURS} hours with the same key and body"
+        f" creates nothing; it gets the first reply again, with the header {REPLAYED}: true.",
     )
 
 
 def created(
     request: HttpRequest, headers: CreateHeaders, status: int, create: Callable[[], Made]
 ) -> Status[Made] | HttpResponse:
-    """Return the reply of `create()`, run in one transaction; or that of the same request sent before.
+    """Return the reply of `create()`, run in one transaction; or the stored reply to the same request.
 
     Raises: what `create` raises; Invalid (code idempotency_mismatch), Conflict (code idempotency_in_progress).
     """
@@ -55,9 +55,11 @@ def created(
 
     outcome = committed(create_once)
     if isinstance(outcome, StoredReply):
-        headers_told = {REPLAYED: "true"}
         return HttpResponse(
-            outcome.body, status=outcome.status, content_type="application/json; charset=utf-8", headers=headers_told
+            outcome.body,
+            status=outcome.status,
+            content_type="application/json; charset=utf-8",
+            headers={REPLAYED: "true"},
         )
     return Status(status, outcome)
 

@@ -1,4 +1,4 @@
-"""API keys: made once, kept as a hash, checked in constant time; a key acts as its user."""
+"""API keys: created, looked up by hash, and revoked; a key acts as its user."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ USE_NOTED_EVERY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class RevokeReceipt:
-    """Whether this call revoked the key; False: it already was."""
+    """Whether this call revoked the key; False: it was revoked before."""
 
     changed: bool
 
@@ -36,17 +36,19 @@ local_key = LocalKey()
 
 
 def key_create(*, username: str, name: str) -> str:
-    """Return a new key of the user; it cannot be read again. Raises: NotFound."""
+    """Create a key for the user and return it; it cannot be read again. Raises: NotFound."""
     user = get_user_model().objects.filter(username=username, is_active=True).first()
     if user is None:
-        raise NotFound(f"There is no active user {username!r}. Create one in the admin or with createsuperuser.")
+        raise NotFound(
+            f"There is no active user {username!r}. Create one in the admin or with `manage.py createsuperuser`."
+        )
     key = PREFIX + secrets.token_urlsafe(32)
     ApiKey.objects.create(user=user, name=name[:100], prefix=key[:PREFIX_CHARACTERS], digest=_digest(key))
     return key
 
 
 def key_revoke(*, key_id: int, actor: str = "", reason: str = "") -> RevokeReceipt:
-    """Make a key useless for good. Repeating it is harmless. The admin's log keeps who and why."""
+    """Revoke a key permanently. Repeating the call is harmless. The admin's log records who did it and why."""
     changed = ApiKey.objects.filter(pk=key_id, revoked_at__isnull=True).update(revoked_at=Now())
     return RevokeReceipt(bool(changed))
 

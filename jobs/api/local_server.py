@@ -1,4 +1,4 @@
-"""Finding and asking the server that `up` runs on this machine, from other processes of the same user."""
+"""Finding and calling the server that `up` runs on this machine, from other processes of the same user."""
 
 import json
 import os
@@ -43,13 +43,13 @@ class LocalServer:
 def local_server() -> LocalServer | None:
     """Return the server that `up` runs with this QUARRY_HOME, None if there is none."""
     try:
-        told = json.loads((settings.QUARRY.home / "up.json").read_text())
-        os.kill(int(told["pid"]), 0)
+        note = json.loads((settings.QUARRY.home / "up.json").read_text())
+        os.kill(int(note["pid"]), 0)
     except (FileNotFoundError, ProcessLookupError, ValueError, KeyError):
         return None
-    except PermissionError:  # it lives, as another user
+    except PermissionError:  # the process is alive but belongs to another user
         pass
-    return LocalServer(told["url"], told["key"])
+    return LocalServer(note["url"], note["key"])
 
 
 def _problem(body: bytes) -> dict[str, Any]:

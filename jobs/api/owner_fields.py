@@ -1,4 +1,4 @@
-"""REST fields whose names and meanings the owners of artifacts say: added to replies when these are defined."""
+"""REST fields that the owners of artifacts name and describe; added to replies when these are defined."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ Shape = TypeVar("Shape", bound=Reply)
 
 
 def with_numbers(fields: Callable[[], Iterable[ReplyField]]) -> Callable[[type[Shape]], type[Shape]]:
-    """Return a class decorator that adds a whole number for each of these fields.
+    """Return a class decorator that adds an integer field for each of these.
 
     Raises: AppRegistryNotReady while owners may still register: the reply would lack their fields for good.
     """

@@ -47,7 +47,7 @@ from jobs.models import Job
 from jobs.postgres.transactions import committed
 from jobs.queries import listing
 
-REMOVAL_WAIT_SECONDS = 2  # unless the request prefers another time
+REMOVAL_WAIT_SECONDS = 2  # unless the request asks for another time
 
 router = Router(tags=["jobs"])
 
@@ -63,7 +63,7 @@ def list_jobs(request: HttpRequest, filters: Query[JobFilters]) -> Status[JobLis
 
 @router.get("/{job_id}", auth=XApiKey("jobs.view_job"), response={200: JobDetail, **problems(404)})
 def get_job(request: HttpRequest, job_id: UUID) -> Status[JobDetail]:
-    """Return one job with its payload, its result, and its items counted just now."""
+    """Return one job with its payload, its result, and the current counts of its items."""
     job = listing.job_read(job_id)
     facts = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
     return Status(200, JobDetail.model_validate(facts | items_count(job_id).as_json()))
@@ -71,19 +71,19 @@ def get_job(request: HttpRequest, job_id: UUID) -> Status[JobDetail]:
 
 @router.post("/{job_id}/pause", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
 def pause_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
-    """Claim nothing more for a job; work in flight finishes. Repeating the call is harmless."""
+    """Pause a job: no more items are started; items in flight finish. Repeating the call is harmless."""
     pause = partial(job_pause, reason=why.reason or "")
     receipt = committed(partial(pause, job_id=job_id, actor=request.user.get_username()))
-    message = "The job is paused; work in flight finishes." if receipt.changed else "The job was paused already."
+    message = "The job is paused; items in flight finish." if receipt.changed else "The job was already paused."
     return Status(200, _status_out(receipt, message))
 
 
 @router.post("/{job_id}/resume", auth=XApiKey("jobs.cancel_job"), response={200: StatusOut, **problems(404, 409)})
 def resume_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[StatusOut]:
-    """Let a paused job go on. Repeating the call is harmless."""
+    """Resume a paused job. Repeating the call is harmless."""
     resume = partial(job_resume, reason=why.reason or "")
     receipt = committed(partial(resume, job_id=job_id, actor=request.user.get_username()))
-    message = "The job goes on." if receipt.changed else "The job was not paused."
+    message = "The job is resumed." if receipt.changed else "The job was not paused."
     return Status(200, _status_out(receipt, message))
 
 
@@ -93,7 +93,7 @@ def resume_job(request: HttpRequest, job_id: UUID, why: Query[Why]) -> Status[St
     response={202: RetryOut, **problems(400, 404, 409, 413)},
 )
 def retry_job(request: HttpRequest, job_id: UUID, body: RetryIn | None = None) -> Status[RetryOut]:
-    """Try the failed items of a finished job again, of a cancelled one also those that the cancel skipped."""
+    """Try the failed items of a finished job again; for a cancelled job, also the items that the cancel skipped."""
     asked = body or RetryIn.model_validate({})
     wanted = partial(job_retry, reasons=asked.reasons or (), hosts=asked.hosts or (), reason=asked.reason or "")
     receipt = committed(partial(wanted, job_id=job_id, actor=request.user.get_username()))
@@ -113,9 +113,9 @@ def cleanup_job(
     headers: Header[WaitHeaders],
     body: CleanupIn | None = None,
 ) -> Status[CleanupOut]:
-    """Remove what a finished job made, wherever it is stored: 200 when all is gone, 202 while that goes on.
+    """Remove what a finished job made, wherever it is stored: 200 when all is gone, 202 while that is under way.
 
-    What other jobs hold stays. Repeating the call is harmless and tells how far it is.
+    What other jobs also use is kept. Repeating the call is harmless and shows the progress.
     """
     asked = body or CleanupIn.model_validate({})
     if asked.delete_job:
@@ -138,9 +138,10 @@ def delete_job(
     how: Query[DeleteHow],
     headers: Header[WaitHeaders],
 ) -> Status[DeleteOut]:
-    """Delete a job: 200 when it is gone, 202 while that goes on. Its history stays readable.
+    """Delete a job: 200 when it is gone, 202 while that is under way. Its history stays readable.
 
-    With cleanup=true what it made goes, too, and an active job is cancelled first; else that stays in the project.
+    With cleanup=true, what it made is deleted as well, and an active job is cancelled first; otherwise what it made
+    stays in the project.
     """
     if how.cleanup:
         permission_require(request, "jobs.cleanup_job")
@@ -171,7 +172,7 @@ def _status_out(receipt: StatusReceipt, message: str) -> StatusOut:
 
 
 def _awaited(receipt: RemovalReceipt, headers: WaitHeaders, response: HttpResponse) -> RemovalReceipt:
-    """Return the receipt once the removal is finished, or as it stands when the time to wait is over."""
+    """Return the receipt once the removal is finished, or as it is when the time to wait is over."""
     is_over = attrgetter("finished")
     return waited_as_preferred(
         response, headers.prefer, receipt, removal.receipt_read, is_over, default_seconds=REMOVAL_WAIT_SECONDS

@@ -1,4 +1,4 @@
-"""What the REST API of every room shares, and the shapes of requests and replies about jobs."""
+"""What the REST API of every application shares, and the shapes of requests and replies about jobs."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -25,15 +25,15 @@ ReasonText = Annotated[str, Field(max_length=MAX_REASON_CHARACTERS)]
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 has it; more members may follow, such as `job_status` or `errors`."""
+    """An error as defined by RFC 9457; it may have further members, such as `job_status` or `errors`."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="urn:quarry:problem: and the code.")
+    type: str = Field(description="urn:quarry:problem: followed by the code.")
     title: str
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="One sentence that says what to do next.")
-    code: str = Field(description="Stable word for programs.")
+    code: str = Field(description="A stable code for programs.")
 
 
 def problems(*codes: int) -> dict[int, type[Problem]]:
@@ -66,7 +66,9 @@ class WaitHeaders(BaseModel):
     """How long a reply may wait for the workers."""
 
     prefer: str | None = Field(
-        None, alias="Prefer", description="wait=N: answer after N seconds (at most 30) at the latest, RFC 7240."
+        None,
+        alias="Prefer",
+        description="wait=N: wait at most N seconds (up to 30) for the work to finish; see RFC 7240.",
     )
 
 
@@ -109,7 +111,7 @@ class JobList(Reply):
 
 
 class JobDetail(JobOut):
-    """A job with what it was asked for, what came of it, and its items counted just now."""
+    """A job with its payload, its result, and the current counts of its items."""
 
     payload: JsonObject
     result: JsonObject | None
@@ -123,7 +125,7 @@ class JobDetail(JobOut):
     removal_error: TextOrNull = Field(description="Why a cleanup or deletion is not finished yet.")
     counts: dict[str, int] = Field(description="Items by state.")
     reasons: dict[str, int] = Field(description="Failed and skipped items by reason.")
-    outcomes: dict[str, int] = Field(description="Done items by outcome, where it says more than done.")
+    outcomes: dict[str, int] = Field(description="Done items by outcome, where the outcome says more than done.")
 
 
 class StatusOut(Reply):
@@ -136,24 +138,24 @@ class StatusOut(Reply):
 
 
 class Why(BaseModel):
-    """Why something is done to a job."""
+    """Why this is done to the job."""
 
     reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
 class ItemFilters(BaseModel):
-    """Which items to list, in the order of their keys."""
+    """Which items to list, ordered by key."""
 
     state: ItemState | None = None
     reason: Reason | None = None
     after: Annotated[str, Field(max_length=KEY_MAX_CHARACTERS)] | None = Field(
-        None, description="The `next_after` of the page before."
+        None, description="The `next_after` of the previous page."
     )
     limit: Annotated[int, Field(ge=1, le=MAX_ITEMS)] = 100
 
 
 class ItemOut(Reply):
-    """One URL or source of a job."""
+    """One item of a job."""
 
     key: str
     state: ItemState
@@ -176,13 +178,13 @@ class EventFilters(BaseModel):
     """Which events to list, oldest first."""
 
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(
-        None, description="The `next_after` of the page before."
+        None, description="The `next_after` of the previous page."
     )
     limit: Annotated[int, Field(ge=1, le=MAX_ITEMS)] = 100
 
 
 class EventOut(Reply):
-    """One line of a job's history."""
+    """One entry in a job's history."""
 
     id: int
     at: datetime

@@ -12,7 +12,7 @@ from jobs.states import JobStatus
 
 
 class BulkFilter(BaseModel):
-    """Which jobs: those to which everything given applies. At least one condition is needed."""
+    """Selects the jobs that meet all conditions given. At least one condition is required."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,16 +25,18 @@ class BulkFilter(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> "BulkFilter":
         if all(value is None for value in self.model_dump().values()):
-            raise ValueError("must name at least one condition, such as status; every job is never meant")
+            raise ValueError("must have at least one condition, such as status; a filter never selects all jobs")
         return self
 
 
 class BulkIn(RequestBody):
-    """Which jobs, by their ids or by a filter, and whether only to look."""
+    """Which jobs to act on, by their ids or by a filter, and whether this is a dry run."""
 
     job_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_JOBS_PER_ACTION)] | None = None
     filter: BulkFilter | None = Field(None, description=f"May match at most {MAX_JOBS_PER_ACTION} jobs.")
-    dry_run: bool | None = Field(None, description="True: change nothing, tell which jobs it is and what they hold.")
+    dry_run: bool | None = Field(
+        None, description="True: change nothing; show which jobs these are and what they hold."
+    )
     reason: ReasonText | None = Field(None, description="Kept in the history of each job.")
 
     @model_validator(mode="after")
@@ -47,32 +49,38 @@ class BulkIn(RequestBody):
 class BulkCancelIn(BulkIn):
     """Which jobs to cancel."""
 
-    force: bool | None = Field(None, description="True: take the work away from the workers: cancelled now.")
+    force: bool | None = Field(None, description="True: cancel at once, without waiting for workers to stop.")
 
 
 class BulkCleanupIn(BulkIn):
     """Which jobs to clean up."""
 
-    delete_job: bool | None = Field(None, description="True: the jobs, too; needs jobs.delete_job as well.")
+    delete_job: bool | None = Field(
+        None, description="True: delete the jobs as well; this also needs the permission jobs.delete_job."
+    )
 
 
 class BulkDeleteIn(BulkIn):
     """Which jobs to delete."""
 
     cleanup: bool | None = Field(
-        None, description="True: also what they made, cancelling them if need be; needs jobs.cleanup_job as well."
+        None,
+        description="True: delete what they made as well, cancelling active jobs first; this also needs the permission"
+        " jobs.cleanup_job.",
     )
 
 
 class BulkRetryIn(BulkIn):
-    """Which jobs to try again."""
+    """Which jobs to retry, and which of their items."""
 
-    reasons: Reasons | None = Field(None, description="Only items that ended for one of these reasons.")
+    reasons: Reasons | None = Field(
+        None, description="Only items that failed or were skipped for one of these reasons."
+    )
     hosts: Hosts | None = Field(None, description="Only items of these hosts.")
 
 
 class BulkCounts(Reply):
-    """How many jobs there were, and what became of them."""
+    """How many jobs there were, and the results."""
 
     matched: int
     changed: int
@@ -81,18 +89,18 @@ class BulkCounts(Reply):
 
 
 class BulkJobOut(Reply):
-    """One job: what became of it, or why it was refused."""
+    """The result for one job, or why it was refused."""
 
     id: UUID
     outcome: BulkResult
-    status: JobStatus | None = Field(description="As it now stands; null: there is no such job (any more).")
+    status: JobStatus | None = Field(description="The current status; null: the job does not exist, or no longer does.")
     code: TextOrNull
     detail: TextOrNull
     items: dict[str, int] = Field(description="Items by state; only in a dry run.")
 
 
 class BulkOut(Reply):
-    """What became of each job, in the order asked for, or oldest first. Removals go on by themselves afterwards."""
+    """The result for each job, in the order of the ids, or oldest first for a filter. Removals continue afterwards."""
 
     action: Literal["cancel", "cleanup", "delete", "retry", "pause", "resume"]
     dry_run: bool
@@ -100,6 +108,6 @@ class BulkOut(Reply):
     jobs: list[BulkJobOut]
     items: dict[str, int] = Field(description="Items of all these jobs by state; only in a dry run.")
     artifacts: dict[str, int] = Field(
-        description="What all these jobs made, by kind, the vector store itself asked; only in a dry run of a removal."
+        description="What all these jobs made, by kind, counted where it is stored; only in a dry run of a removal."
     )
     warnings: list[str]

@@ -18,9 +18,11 @@ Hosts = Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=
 
 
 class CleanupIn(RequestBody):
-    """What to remove; everything may be null or left out, as may the body."""
+    """What to remove. Every field may be null or left out, and so may the body."""
 
-    delete_job: bool | None = Field(None, description="True: the job itself, too; needs jobs.delete_job as well.")
+    delete_job: bool | None = Field(
+        None, description="True: delete the job itself as well; this also needs the permission jobs.delete_job."
+    )
     reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
@@ -29,30 +31,32 @@ class DeleteHow(Why):
 
     cleanup: bool = Field(
         False,
-        description="Also remove what the job made, cancelling it first if need be; needs jobs.cleanup_job as well."
-        " Otherwise that stays in the project.",
+        description="True: delete what the job made as well, cancelling the job first if it is active; this also needs"
+        " the permission jobs.cleanup_job. False: what the job made stays in the project.",
     )
 
 
 class RetryIn(RequestBody):
-    """Which items to try again; everything may be null or left out, as may the body: then it is all that failed."""
+    """Which items to try again. Every field may be null or left out, and so may the body; default: all that failed."""
 
-    reasons: Reasons | None = Field(None, description="Only items that ended for one of these reasons.")
+    reasons: Reasons | None = Field(
+        None, description="Only items that failed or were skipped for one of these reasons."
+    )
     hosts: Hosts | None = Field(None, description="Only items of these hosts.")
     reason: ReasonText | None = Field(None, description="Kept in the job's history.")
 
 
 class RemovedOut(Reply):
-    """How much of one kind of artifact there was, and what became of it."""
+    """How many artifacts of one kind were found, deleted and kept."""
 
     found: int
     deleted: int
-    kept_shared: int = Field(description="Kept because another job holds it.")
+    kept_shared: int = Field(description="Kept because another job also uses them.")
 
 
 @with_numbers(lambda: deleted_fields().values())
 class CleanupStats(Reply):
-    """How much was deleted so far."""
+    """How much has been deleted so far."""
 
     dlq_items_deleted: int = Field(
         description="Always 0: there is no dead-letter queue per job. Failed items are part of the job."
@@ -60,26 +64,30 @@ class CleanupStats(Reply):
 
 
 class RemovalOut(Reply):
-    """What is common to a cleanup's reply and a deletion's."""
+    """What the replies to a cleanup and to a deletion have in common."""
 
     job_id: UUID
-    changed: bool = Field(description="False: it had been asked for before.")
+    changed: bool = Field(description="False: it had already been requested.")
     receipt: dict[str, RemovedOut] = Field(description=f"By kind of artifact: {', '.join(artifact_names())}.")
-    error: TextOrNull = Field(description="Why it is not finished yet, if something went wrong; it is tried again.")
+    error: TextOrNull = Field(
+        description="Why it is not finished yet, if something went wrong; it is retried automatically."
+    )
     message: str
 
 
 class CleanupOut(RemovalOut, CleanupStats):
-    """How far a cleanup has come; with status 200 it is finished."""
+    """The progress of a cleanup; with status 200 it is finished."""
 
     job_deleted: bool
 
 
 class DeleteOut(RemovalOut):
-    """How far a deletion has come; with status 200 it is finished."""
+    """The progress of a deletion; with status 200 it is finished."""
 
     deleted: bool
-    cleanup_performed: bool = Field(description="What the job made is removed; false while that is going on.")
+    cleanup_performed: bool = Field(
+        description="Whether what the job made has been removed; false while that is under way."
+    )
     cleanup_stats: CleanupStats
 
 
@@ -123,12 +131,12 @@ def _common(receipt: RemovalReceipt) -> dict[str, Any]:
 
 
 def removal_message(receipt: RemovalReceipt) -> str:
-    """Return what the receipt says, in one sentence."""
+    """Return the receipt as one sentence."""
     what = "the job made is gone" if receipt.cleanup_requested else "the job made stays in the project"
     if receipt.job_deleted:
         return f"The job is deleted; what {what}."
     if receipt.finished:
-        return f"What {what}, except what other jobs hold; the job stays."
+        return f"What {what}, except what other jobs also use; the job itself is kept."
     if receipt.error:
-        return "The removal met a difficulty and is tried again by itself until it is finished; see `error`."
-    return "The removal is under way and goes on by itself; repeat the call to see how far it is."
+        return "The removal ran into a problem and is retried automatically until it is finished; see `error`."
+    return "The removal is under way and continues by itself; repeat the call to see its progress."

@@ -1,7 +1,7 @@
 """Waiting in a request for what workers do: how long, and how many requests at once.
 
-A request that waits occupies a thread of the web server. Only so many may, so that some threads are always free
-to answer, the one that says the process lives before all.
+A request that waits occupies a thread of the web server. Only a limited number may wait, so that some threads are
+always free to answer, above all the health check.
 """
 
 import logging
@@ -41,12 +41,12 @@ class Places:
                 self._taken -= is_free
 
 
-#: Of this process. `config` sets the number to half of the web server's threads.
+#: Those of this process. `config` sets the number to half of the web server's threads.
 places = Places(4)
 
 
 def preferred_seconds(prefer: str | None) -> int | None:
-    """Return how long a `Prefer` header wants to wait, at most MAX_WAIT_SECONDS; None if it does not say.
+    """Return how many seconds a `Prefer` header asks to wait, at most MAX_WAIT_SECONDS; None if it does not say.
 
     RFC 7240: the first `wait` counts, and what cannot be understood is ignored.
     """
@@ -69,7 +69,7 @@ def waited_as_preferred(
 ) -> Seen:
     """Return what `waited` returns for the time that the `Prefer` header asks for, `default_seconds` without one.
 
-    The reply's headers name the preference if it was heeded.
+    The reply's headers name the preference if it was honoured.
     """
     preferred = preferred_seconds(prefer)
     seen, has_waited = waited(first, look, is_over, seconds=default_seconds if preferred is None else preferred)

@@ -1,4 +1,4 @@
-"""Ids as people and programs write them."""
+"""Arguments parsed into values."""
 
 from uuid import UUID
 
@@ -10,4 +10,4 @@ def job_id_parsed(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise Invalid(f"{text!r} is no job id; copy one from the list of jobs.", code="malformed_id") from error
+        raise Invalid(f"{text!r} is not a job id; copy one from the list of jobs.", code="malformed_id") from error

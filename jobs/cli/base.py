@@ -19,18 +19,20 @@ EXIT_REFUSED = 3
 
 
 class QuarryCommand(BaseCommand):
-    """A command that parses, calls one service and shows the receipt. Subclasses write `run`.
+    """A command that parses its arguments, calls one service and prints the receipt. Subclasses define `run`.
 
-    Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused in the present state; the sentence is on stderr.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused in the current state; stderr says why.
     """
 
     requires_system_checks: list[str] = []
-    needs_tables = True  #: False for commands that see to the tables themselves, or work without a database
-    is_service = False  #: True for those that run for good: their log is what they have to show
+    needs_tables = True  #: False for commands that create the tables themselves, or work without a database
+    is_service = False  #: True for commands that run until stopped: the log is their output
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--json` and what the command itself takes."""
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="print one JSON object and nothing else"
+        )
         self.arguments(parser)
 
     def arguments(self, parser: CommandParser) -> None:
@@ -43,7 +45,7 @@ class QuarryCommand(BaseCommand):
             terminal_quieten()
         try:
             if self.needs_tables and settings.QUARRY.is_embedded:
-                migrations_apply()  # the first command ever may be any
+                migrations_apply()  # any command may be the first one ever run
             code = self.run(**options)
         except QuarryError as error:
             self.complain(error)
@@ -52,7 +54,7 @@ class QuarryCommand(BaseCommand):
             self.stderr.write(f"The database does not answer: {str(error).strip()}")
             code = EXIT_FAILED
         except KeyboardInterrupt:
-            self.stderr.write("\nStopped. Nothing is lost: what was under way goes on with the next worker.")
+            self.stderr.write("\nStopped. Nothing is lost: the next worker continues the unfinished work.")
             code = 130
         if code:
             sys.exit(code)
@@ -62,7 +64,7 @@ class QuarryCommand(BaseCommand):
         raise AssertionError(f"{type(self).__module__} has no run()")
 
     def complain(self, error: QuarryError) -> None:
-        """Say what is wrong, for people on stderr, for programs as JSON on stdout."""
+        """Print what is wrong: for people on stderr, for programs as JSON on stdout."""
         self.stderr.write(error.detail)
         if self.as_json:
             self.print_json({"error": error.detail, "code": error.code, **error.context})
@@ -77,7 +79,7 @@ class QuarryCommand(BaseCommand):
 
 
 def terminal_quieten() -> None:
-    """Leave only warnings of the log on the terminal of somebody who watches: progress and result are said there."""
+    """Show only warnings of the log on an interactive terminal, where progress and results are printed."""
     for handler in logging.getLogger().handlers:
         handler.setLevel(max(handler.level, logging.WARNING))
 

@@ -1,4 +1,4 @@
-"""Following a job from a command: working ourselves if nobody else does, until all that it started is done."""
+"""Waiting for jobs from a command, and working on them in this process if no other process does."""
 
 import sys
 import time
@@ -19,9 +19,9 @@ from jobs.worker import host
 
 
 def job_follow(job_id: UUID, *, quiet: bool = False) -> list[dict[str, Any]]:
-    """Return the summaries of the job and of what it chained, once all have finished and search is up to date.
+    """Return the summaries of the job and of the jobs it chained, once all have finished and no chore is left.
 
-    Works itself while no other process does. quiet: show no progress.
+    Works on them in this process while no other process does. quiet: show no progress.
     """
     return jobs_follow([job_id], quiet=quiet)
 
@@ -36,7 +36,7 @@ def jobs_follow(job_ids: Sequence[UUID], *, quiet: bool = False) -> list[dict[st
 
 
 def family_ids(job_ids: Sequence[UUID]) -> list[UUID]:
-    """Return the ids of the jobs and of those chained to them, in the order of their making."""
+    """Return the ids of the jobs and of those chained to them, each after its parent."""
     found = list(job_ids)
     for parent in found:
         children = Job.objects.filter(parent_id=parent).values_list("pk", flat=True)
@@ -45,7 +45,7 @@ def family_ids(job_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def job_summary(job_id: UUID) -> dict[str, Any]:
-    """Return what there is to tell about a job: status, exact counts, result, times. Raises: NotFound."""
+    """Return a job's status, exact counts, result and duration in seconds. Raises: NotFound."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
         raise job_unknown(job_id)
@@ -65,7 +65,7 @@ def job_summary(job_id: UUID) -> dict[str, Any]:
 
 
 def is_failure(status: str) -> bool:
-    """Return whether a command that ran the job should say that it failed."""
+    """Return whether a command that ran the job should exit as failed."""
     return status in (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -80,7 +80,7 @@ class _Follower:
         if self.shown is not None:
             for job_id in family_ids(self.job_ids):
                 self._draw(self.shown, job_id)
-        # The first jobs are asked for by themselves: what they chain exists once they have finished, not before.
+        # The first jobs are checked by themselves: what they chain exists only once they have finished.
         if not _are_finished(self.job_ids) or not _are_finished(family_ids(self.job_ids)):
             return False
         return chores.is_idle()

@@ -1,4 +1,4 @@
-"""What the commands `cleanup` and `delete` share: seeing removals through and showing their receipts."""
+"""What the commands `cleanup` and `delete` share: waiting for removals and printing their receipts."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,36 +14,36 @@ from jobs.control import removal
 from jobs.control.removal import RemovalReceipt
 from jobs.worker import host
 
-GIVE_UP_SECONDS = 60.0  # for what goes wrong again and again
+GIVE_UP_SECONDS = 60.0  # for removals that keep failing
 
 
 class RemovalCommand(JobsCommand):
-    """A command that removes something of jobs."""
+    """A command that removes jobs or what they made."""
 
     def own_arguments(self, parser: CommandParser) -> None:
-        """Take `--detach`."""
+        """Add `--detach`."""
         self.detach_argument(parser)
 
     def run_one(self, job_id: UUID, **options: Any) -> int:
-        """Ask for the removal and see it through."""
-        return self._see_through(self.service(**options)(job_id=job_id), detach=options["detach"])
+        """Request the removal, wait until it is finished, and return the exit code."""
+        return self._awaited(self.service(**options)(job_id=job_id), detach=options["detach"])
 
-    def see_all_through(self, accepted: Sequence[UUID], **options: Any) -> bool:
-        """Wait until nothing is left, working ourselves if nobody else does; say what keeps going wrong."""
+    def all_finished(self, accepted: Sequence[UUID], **options: Any) -> bool:
+        """Wait until each removal is finished or keeps failing; print why, and return whether all are finished."""
         if options["detach"]:
             return True
         _wait(lambda: removal.removals_unfinished(accepted))
         troubles = removal.removals_unfinished(accepted)
         for job_id, error in troubles.items():
-            self.stderr.write(f"{job_id}: not finished: {error} It is tried again by every worker.")
+            self.stderr.write(f"{job_id}: not finished: {error} Workers keep trying.")
         return not troubles
 
-    def _see_through(self, receipt: RemovalReceipt, *, detach: bool) -> int:
+    def _awaited(self, receipt: RemovalReceipt, *, detach: bool) -> int:
         if not detach and not receipt.finished:
             _wait(lambda: removal.removals_unfinished([receipt.job_id]))
             receipt = removal.receipt_read(receipt)
         if receipt.error:
-            self.stderr.write(f"Not finished: {receipt.error} It is tried again by every worker.")
+            self.stderr.write(f"Not finished: {receipt.error} Workers keep trying.")
         if self.as_json:
             self.print_json(asdict(receipt))
             return EXIT_FAILED if receipt.error else 0
@@ -56,7 +56,7 @@ class RemovalCommand(JobsCommand):
 
 
 def _wait(unfinished: Callable[[], dict[UUID, str]]) -> None:
-    """Return once nothing is unfinished, or what is has gone wrong for GIVE_UP_SECONDS."""
+    """Return once nothing is unfinished, or all that is has been failing for GIVE_UP_SECONDS."""
     give_up = time.monotonic() + GIVE_UP_SECONDS
 
     def is_over() -> bool:

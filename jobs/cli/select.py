@@ -1,6 +1,6 @@
-"""What the commands share that act on jobs: on one with its own receipt, or on many with what became of each.
+"""What the commands that act on jobs share: one job gets its own receipt, many jobs get one result each.
 
-Many are named by their ids, or by conditions that all apply, as in REST's bulk calls.
+Many jobs are chosen by their ids, or by conditions that must all be met, as in the bulk calls of REST.
 """
 
 from collections import Counter
@@ -26,30 +26,32 @@ CONDITIONS = ("type", "status", "project", "created_after", "created_before")
 
 
 class JobsCommand(JobCommand):
-    """A command that does one thing to one job or to many. Subclasses write `run_one` and `service`."""
+    """A command that does one thing to one job or to many. Subclasses define `run_one` and `service`."""
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take ids or conditions, and the reason."""
-        parser.add_argument("job_ids", nargs="*", metavar="ID", help="the jobs, if no condition names them")
+        """Add ids or conditions, and the reason."""
+        parser.add_argument("job_ids", nargs="*", metavar="ID", help="ids of the jobs, unless conditions choose them")
         parser.add_argument("--reason", default="", help="kept in the job's history")
-        many = parser.add_argument_group("many jobs", f"all to which these apply, {bulk.MAX_JOBS_PER_ACTION:,} at most")
+        many = parser.add_argument_group(
+            "many jobs", f"all jobs that meet these conditions, {bulk.MAX_JOBS_PER_ACTION:,} at most"
+        )
         many.add_argument("--type", metavar="TYPE", help=" or ".join(kinds.names()))
         many.add_argument("--status", choices=[status.value for status in JobStatus], metavar="STATUS")
         many.add_argument("--project", metavar="NAME")
-        many.add_argument("--created-after", metavar="TIME", help="such as 2026-03-01; UTC if it does not say")
+        many.add_argument("--created-after", metavar="TIME", help="such as 2026-03-01; UTC if it has no time zone")
         many.add_argument("--created-before", metavar="TIME")
-        many.add_argument("--dry-run", action="store_true", help="change nothing; tell which jobs it is")
+        many.add_argument("--dry-run", action="store_true", help="change nothing; show which jobs these are")
         self.own_arguments(parser)
 
     def own_arguments(self, parser: CommandParser) -> None:
-        """Take what only this command does."""
+        """Add what only this command takes."""
 
     def run(self, **options: Any) -> int:
-        """Do it to the one job, or to each of many."""
+        """Act on the one job, or on each of many; return the exit code."""
         texts: list[str] = options["job_ids"]
         conditions = {name: options[name] for name in CONDITIONS if options[name] is not None}
         if bool(texts) == bool(conditions):
-            raise Invalid("Name jobs by their ids or by conditions such as --status; one of the two, not both.")
+            raise Invalid("Choose jobs either by their ids or by conditions such as --status, not by both.")
         if len(texts) == 1 and not options["dry_run"]:
             return self.run_one(job_id_parsed(texts[0]), **options)
         job_ids = list(dict.fromkeys(map(job_id_parsed, texts))) if texts else _matched(conditions)
@@ -57,20 +59,20 @@ class JobsCommand(JobCommand):
             return self._show(bulk.jobs_listed(job_ids, with_artifacts=False)[0])
         outcomes = bulk.jobs_each(job_ids, self.service(**options))
         accepted = [one.id for one in outcomes if one.outcome is not BulkResult.REFUSED]
-        is_seen_through = self.see_all_through(accepted, **options)
+        has_succeeded = self.all_finished(accepted, **options)
         code = self._show(outcomes)
-        return code if is_seen_through else EXIT_FAILED
+        return code if has_succeeded else EXIT_FAILED
 
     def run_one(self, job_id: UUID, **options: Any) -> int:
-        """Do it to this job, show the receipt and return the exit code."""
+        """Act on this job, print the receipt and return the exit code."""
         raise AssertionError(f"{type(self).__module__} has no run_one()")
 
     def service(self, **options: Any) -> Callable[..., Any]:
-        """Return what is called with each `job_id`."""
+        """Return the function to call with each `job_id`."""
         raise AssertionError(f"{type(self).__module__} has no service()")
 
-    def see_all_through(self, accepted: Sequence[UUID], **options: Any) -> bool:
-        """Wait for what goes on after the calls, if anything does; return whether it ended well."""
+    def all_finished(self, accepted: Sequence[UUID], **options: Any) -> bool:
+        """Wait for what continues after the calls, if anything does; return whether all of it succeeded."""
         return True
 
     def _show(self, outcomes: Sequence[JobOutcome]) -> int:
@@ -106,5 +108,5 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Invalid(f"{text!r} is no time; write it as 2026-03-01 or 2026-03-01T14:00:00+01:00.") from error
+        raise Invalid(f"{text!r} is not a time; write it as 2026-03-01 or 2026-03-01T14:00:00+01:00.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

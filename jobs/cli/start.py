@@ -1,4 +1,4 @@
-"""What the commands that start a job share: naming the project, following the job, showing how it ended."""
+"""What the commands that start a job share: choosing the project, waiting for the job, printing how it ended."""
 
 import getpass
 from typing import Any
@@ -13,34 +13,35 @@ from jobs.registry import kinds
 
 
 class JobCommand(QuarryCommand):
-    """A command that starts one job and, unless told to detach, sees it through."""
+    """A command that starts one job and, without `--detach`, waits until it has finished."""
 
     def project_arguments(self, parser: CommandParser) -> None:
-        """Add the project, the source group and `--detach`."""
-        parser.add_argument("--project", default=DEFAULT_PROJECT, metavar="NAME", help="project (default: default)")
-        parser.add_argument("--group", default="", metavar="NAME", help="source group (default: the host's name)")
+        """Add `--project` and `--detach`."""
+        parser.add_argument(
+            "--project", default=DEFAULT_PROJECT, metavar="NAME", help="name of the project (default: default)"
+        )
         self.detach_argument(parser)
 
     def detach_argument(self, parser: CommandParser) -> None:
         """Add `--detach`."""
-        parser.add_argument("--detach", action="store_true", help="only start the job; `up` works on it")
+        parser.add_argument("--detach", action="store_true", help="return at once; `up` or other workers do the work")
 
     @property
     def actor(self) -> str:
-        """Who the history names: the user of the operating system."""
+        """The name that the history shows: that of the operating system's user."""
         try:
             return f"{getpass.getuser()} (command)"
         except (KeyError, OSError):  # a user id without a name
             return "command"
 
     def finish(self, job_id: UUID, *, detach: bool) -> int:
-        """Follow the job and show its end; return the exit code."""
+        """Wait until the job has finished, print how it ended, and return the exit code."""
         if detach:
             summary = follow.job_summary(job_id)
             if self.as_json:
                 self.print_json(summary)
             else:
-                self.stdout.write(f"Job {job_id} is {summary['status']}; see it with: manage.py jobs {job_id}")
+                self.stdout.write(f"Job {job_id} is {summary['status']}; show it with: manage.py jobs {job_id}")
             return 0
         summaries = follow.job_follow(job_id, quiet=self.as_json)
         self.show(summaries)
@@ -50,7 +51,7 @@ class JobCommand(QuarryCommand):
         return EXIT_FAILED if any(follow.is_failure(one["status"]) for one in summaries) else 0
 
     def show(self, summaries: list[dict[str, Any]]) -> None:
-        """Print how the job and what it chained ended."""
+        """Print how the job and the jobs it chained ended."""
         if self.as_json:
             self.print_json({**summaries[0], "chained": summaries[1:]})
             return

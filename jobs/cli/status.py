@@ -11,16 +11,16 @@ from jobs.control.pause import StatusReceipt
 
 
 class StatusCommand(JobsCommand):
-    """A command that moves jobs to another status. Subclasses name the `move`."""
+    """A command that moves jobs to another status. Subclasses set `move`."""
 
     move: Callable[..., StatusReceipt]
 
     def service(self, **options: Any) -> Callable[..., StatusReceipt]:
-        """Return the move of one job."""
+        """Return the function that moves one job."""
         return partial(self.move, actor=self.actor, reason=options["reason"])
 
     def run_one(self, job_id: UUID, **options: Any) -> int:
-        """Move the job and show its status."""
+        """Move the job, print its status and return 0."""
         receipt = self.service(**options)(job_id=job_id)
         if self.as_json:
             self.print_json(asdict(receipt))

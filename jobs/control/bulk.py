@@ -1,6 +1,6 @@
 """One action on many jobs: which ones, and the service called for one id after the other.
 
-Every job is a transaction of its own, so a refusal of one is no refusal of the rest, and nothing is loaded but ids.
+Each job has its own transaction, so that one refusal does not affect the others, and only ids are loaded.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ MAX_JOBS_PER_ACTION = 1000
 
 
 class BulkResult(StrEnum):
-    """What became of one job; `listed` in a dry run."""
+    """The result for one job; `listed` in a dry run."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -31,7 +31,7 @@ class BulkResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """What became of one job; code and detail say why it was refused."""
+    """The result for one job; code and detail say why it was refused."""
 
     id: UUID
     outcome: BulkResult
@@ -40,7 +40,7 @@ class JobOutcome:
 
 
 def jobs_matched(**wanted: Any) -> list[UUID]:
-    """Return the ids of the jobs to which everything applies, oldest first. wanted: as `listing.jobs_matching`.
+    """Return the ids of the jobs that meet all conditions, oldest first. wanted: as `listing.jobs_matching`.
 
     Raises: Invalid (code too_many_jobs) for more than MAX_JOBS_PER_ACTION.
     """
@@ -51,15 +51,15 @@ def jobs_matched(**wanted: Any) -> list[UUID]:
     )
     if len(found) > MAX_JOBS_PER_ACTION:
         raise Invalid(
-            f"The filter matches more than {MAX_JOBS_PER_ACTION:,} jobs, the most that one call acts on; narrow it,"
-            " for instance with created_before, and repeat.",
+            f"The filter matches more than {MAX_JOBS_PER_ACTION:,} jobs, the most that one call may act on; narrow"
+            " it, for instance with created_before, and try again.",
             code="too_many_jobs",
         )
     return found
 
 
 def jobs_each(job_ids: Sequence[UUID], service: Callable[..., Any]) -> list[JobOutcome]:
-    """Call the service with each `job_id`; return what became of each. Refusals are outcomes, not errors."""
+    """Call the service with each `job_id`; return the result for each. Refusals are outcomes, not errors."""
     return [_outcome(job_id, service) for job_id in job_ids]
 
 
@@ -89,6 +89,6 @@ def _unknown(job_id: UUID) -> JobOutcome:
 
 
 def statuses_read(job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
-    """Return the status of each of these jobs that there still is."""
+    """Return the status of each of these jobs that still exists."""
     rows = Job.objects.filter(pk__in=job_ids).order_by().values_list("pk", "status")
     return {job_id: JobStatus(status) for job_id, status in rows}

@@ -1,4 +1,4 @@
-"""Cancelling a job, by force too: one transaction, answered with exact numbers."""
+"""Cancelling a job, also by force: one transaction that returns exact numbers."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -24,14 +24,14 @@ class CancelReceipt:
     status: JobStatus
     changed: bool
     skipped: int
-    pending: int  #: still to be skipped: a very large job is emptied in steps
+    pending: int  #: still to be skipped: a very large job is cancelled in steps
     in_flight: int
     done: int
     failed: int
 
 
 def job_cancel(*, job_id: UUID, actor: str = "", reason: str = "", force: bool = False) -> CancelReceipt:
-    """Cancel a job: skip what is pending, tell the workers to abort the rest. Repeating it is harmless.
+    """Cancel a job: skip what is pending, tell the workers to abort the rest. Repeating the call is harmless.
 
     `force` revokes the leases: the job is cancelled now, and late writers are fenced out. What is pending
     beyond SKIPPED_AT_ONCE items is skipped by healing, so that workers learn of the cancel well within a second.
@@ -45,13 +45,13 @@ def _cancel(job_id: UUID, actor: str, reason: str, force: bool) -> CancelReceipt
     if job.status is JobStatus.CANCELLED:
         return _receipt(job_id, JobStatus.CANCELLED, changed=False)
     if job.status is JobStatus.CANCELLING and not force:
-        wake.healing_wake()  # ends it at once if whoever had to is dead
+        wake.healing_wake()  # ends it at once if the worker that had to is dead
         return _receipt(job_id, JobStatus.CANCELLING, changed=False)
     if job.status is JobStatus.DELETING:
         return _receipt(job_id, JobStatus.DELETING, changed=False)
     if job.status not in CANCELLABLE_JOB | {JobStatus.CANCELLING}:
         raise Conflict(
-            f"The job has already finished as {job.status}; there is nothing to cancel."
+            f"The job has already finished with status {job.status}; there is nothing to cancel."
             " Clean it up or delete it to remove what it made.",
             code="already_finished",
             status=job.status.value,

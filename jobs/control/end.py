@@ -94,13 +94,13 @@ def _completed(job: LockedJob) -> tuple[dict[str, Any], str]:
         raise  # the database's trouble, not the kind's: the whole end is tried again
     except Exception as error:
         log.exception("job_completion_failed", extra={"job_id": str(job.key.id)})
-        return {}, f"Its items are done, but what should follow failed: {type(error).__name__}: {error}"
+        return {}, f"All items are finished, but completing the job failed: {type(error).__name__}: {error}"
 
 
 def items_skip(job_id: UUID, reason: Reason = Reason.CANCELLED, *, claimed_too: bool = False) -> int:
     """Skip up to SKIPPED_AT_ONCE pending items of a job that this transaction has locked; return how many.
 
-    claimed_too: revoke all its leases as well; whoever holds one can no longer write.
+    claimed_too: revoke all its leases as well; their holders can no longer write.
     """
     values = {"job": job_id, "reason": reason.value, "most": SKIPPED_AT_ONCE}
     with connection.cursor() as cursor:
@@ -136,7 +136,7 @@ _SKIP_STEP = f"""
 
 
 def cancelling_skip(job_id: UUID) -> int:
-    """Skip all that a cancelling job has pending, in steps that each commit; return how many. Else do nothing."""
+    """Skip all pending items of a cancelling job, in steps that each commit; return how many. Else do nothing."""
     skipped = 0
     while step := retried(partial(_cancelling_skip, job_id)):
         skipped += step

@@ -1,4 +1,4 @@
-"""Pausing and resuming: a job, which then claims nothing more, or a lane, which then nobody serves."""
+"""Pausing and resuming: a job, of which no more items are claimed, or a lane, which no worker serves."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,7 @@ class StatusReceipt:
 
 @dataclass(frozen=True, slots=True)
 class LaneReceipt:
-    """Whether this call paused or resumed the lane; False: it stood so already."""
+    """Whether this call paused or resumed the lane; False: it already was."""
 
     lane_id: int
     changed: bool
@@ -35,7 +35,7 @@ class LaneReceipt:
 
 _FINISHED_NEXT = "Retry it to run what failed or was skipped by the cancel, or start a new job."
 _NEXT = {
-    JobStatus.CANCELLING: "It becomes cancelled in a few seconds; then retry it to go on.",
+    JobStatus.CANCELLING: "It will be cancelled in a few seconds; retry it then to continue.",
     JobStatus.CANCELLED: _FINISHED_NEXT,
     JobStatus.COMPLETED: _FINISHED_NEXT,
     JobStatus.FAILED: _FINISHED_NEXT,
@@ -63,7 +63,7 @@ def _pause(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
 
 
 def job_resume(*, job_id: UUID, actor: str = "", reason: str = "") -> StatusReceipt:
-    """Let a paused job go on. Raises: NotFound, Conflict (code not_resumable)."""
+    """Resume a paused job. Raises: NotFound, Conflict (code not_resumable)."""
     return retried(partial(_resume, job_id, actor, reason))
 
 
@@ -84,7 +84,7 @@ def _resume(job_id: UUID, actor: str, reason: str) -> StatusReceipt:
 
 
 def lane_pause(*, lane_id: int, actor: str = "", reason: str = "") -> LaneReceipt:
-    """Let nobody serve the lane. Whoever does notices within half a second and gives back what is in flight.
+    """Stop serving the lane. A worker that serves it notices within half a second and releases its items.
 
     Raises: NotFound.
     """
@@ -95,7 +95,7 @@ def lane_pause(*, lane_id: int, actor: str = "", reason: str = "") -> LaneReceip
 
 
 def lane_resume(*, lane_id: int, actor: str = "", reason: str = "") -> LaneReceipt:
-    """Let the lane be served again, at once. The admin's log keeps who and why. Raises: NotFound."""
+    """Let the lane be served again, at once. The admin's log records who did it and why. Raises: NotFound."""
     with transaction.atomic():
         changed = Lane.objects.filter(pk=lane_id, paused_at__isnull=False).update(
             paused_at=None, paused_by="", paused_reason=""

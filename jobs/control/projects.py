@@ -9,9 +9,9 @@ DEFAULT_PROJECT = "default"
 
 
 def project_named(name: str) -> UUID:
-    """Return the id of the active project of this name; `default` is made when it is missing.
+    """Return the id of the active project of this name; `default` is created when it is missing.
 
-    Raises: NotFound, naming the projects there are.
+    Raises: NotFound, naming the active projects.
     """
     found = Project.objects.filter(name=name).values_list("pk", "is_active").first()
     if found is None and name == DEFAULT_PROJECT:
@@ -19,12 +19,12 @@ def project_named(name: str) -> UUID:
         return project.pk
     if found is None or not found[1]:
         known = list(Project.objects.filter(is_active=True).values_list("name", flat=True)[:20])
-        raise NotFound(f"There is no project {name!r}. There are: {', '.join(known) or 'none yet'}.")
+        raise NotFound(f"There is no project {name!r}. Active projects: {', '.join(known) or 'none yet'}.")
     return found[0]
 
 
 def project_require(project_id: UUID) -> None:
-    """Return quietly if the project exists and is active. Raises: NotFound."""
+    """Do nothing if the project exists and is active. Raises: NotFound."""
     active = Project.objects.filter(pk=project_id).values_list("is_active", flat=True).first()
     if active is None:
         raise NotFound(f"There is no project {project_id}. List the projects to find the right id.")

@@ -1,7 +1,7 @@
 """Cleanup and delete: what is asked for, and the receipts. `removal_work.py` does the work, as an actor.
 
-Cleanup deletes what a finished job made; delete also removes the job itself. Both are intents on the job row:
-interrupted anywhere, the row remains, healing sends the actor again, and repeating finishes.
+Cleanup deletes what a finished job made; delete also removes the job itself. Both are recorded on the job row: when
+a removal is interrupted, the row remains, healing sends the actor again, and repeating finishes it.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from jobs.states import ACTIVE_JOB, FINISHED_JOB, JobStatus
 
 @dataclass(frozen=True, slots=True)
 class RemovalReceipt:
-    """How far a cleanup or delete has come.
+    """The progress of a cleanup or delete.
 
-    removal: per kind of artifact `found`, `deleted`, `kept_shared`. finished: nothing is left to be done.
+    removal: per kind of artifact `found`, `deleted`, `kept_shared`. finished: nothing is left to do.
     """
 
     job_id: UUID
@@ -45,7 +45,7 @@ class RemovalReceipt:
 
 
 def job_cleanup(*, job_id: UUID, delete_job: bool = False, actor: str = "", reason: str = "") -> RemovalReceipt:
-    """Ask for the removal of what a finished job made; joins a cleanup under way, repeating it is harmless.
+    """Request the removal of what a finished job made; joins a cleanup under way. Repeating the call is harmless.
 
     Raises: NotFound, Conflict (codes job_active, job_deleting).
     """
@@ -59,7 +59,7 @@ def _cleanup(job_id: UUID, actor: str, reason: str) -> RemovalReceipt:
     refuse_active(job, "cleaned up")
     if job.status is JobStatus.DELETING:
         raise Conflict(
-            "The job is being deleted, which cleans it up if that was asked for; nothing more is needed.",
+            "The job is being deleted, and cleaned up if that was requested; there is nothing more to do.",
             code="job_deleting",
             status=job.status.value,
         )
@@ -82,9 +82,9 @@ def job_delete(
     actor: str = "",
     reason: str = "",
 ) -> RemovalReceipt:
-    """Ask for the removal of a job, with what it made (`cleanup`) or leaving that to the project.
+    """Request the removal of a job, with what it made (`cleanup`) or leaving that to the project.
 
-    An active job is cancelled first when `cleanup` is asked for. Raises: NotFound, Conflict (code job_active).
+    An active job is cancelled first if `cleanup` is requested. Raises: NotFound, Conflict (code job_active).
     """
     return retried(partial(_delete, job_id, cleanup, must_be_finished, actor, reason))
 
@@ -113,7 +113,7 @@ def _delete(job_id: UUID, cleanup: bool, must_be_finished: bool, actor: str, rea
 
 
 def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
-    """Return the present state of the removal that `before` told of; a vanished job means it has finished."""
+    """Return the current state of the removal in `before`; if the job is gone, the removal has finished."""
     now = _read(before.job_id, changed=before.changed)
     if now is None:
         return RemovalReceipt(
@@ -123,7 +123,7 @@ def receipt_read(before: RemovalReceipt) -> RemovalReceipt:
 
 
 def removals_unfinished(job_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return those of the jobs whose removal is still under way: id → what it met last, empty if nothing."""
+    """Return the jobs whose removal is still under way: id → its last error, empty if there was none."""
     is_asked = Q(delete_requested_at__isnull=False) | Q(cleanup_requested_at__isnull=False, cleaned_at__isnull=True)
     return dict(Job.objects.filter(is_asked, pk__any=job_ids).order_by().values_list("pk", "removal_error"))
 

@@ -30,9 +30,9 @@ class StillThere(QuarryError):
 
 
 def removal_finish(job_id: UUID) -> bool:
-    """Carry out what was asked for; True once nothing is left, False if it is not yet time or another does it.
+    """Carry out what was requested; True once nothing is left, False if it cannot begin yet or another process does it.
 
-    Raises: StillThere, Unavailable: the intent stays, and healing tries again.
+    Raises: StillThere, Unavailable: the request stays on the job's row, and healing tries again.
     """
     with lock_tried(job_lock_key(job_id)) as is_alone:
         if not is_alone:
@@ -40,7 +40,7 @@ def removal_finish(job_id: UUID) -> bool:
         try:
             return _finish(job_id)
         except Exception as error:
-            detail = error.detail if isinstance(error, QuarryError) else f"unexpected {type(error).__name__}: {error}"
+            detail = error.detail if isinstance(error, QuarryError) else f"Unexpected {type(error).__name__}: {error}."
             Job.objects.filter(pk=job_id).update(removal_error=detail[:500])
             raise
 
@@ -67,7 +67,7 @@ def _finish(job_id: UUID) -> bool:
 
 
 def _ready(job_id: UUID) -> LockedJob | None:
-    """Return the job if its removal may begin; a cancelled one that was to be deleted is moved on first."""
+    """Return the job if its removal may begin; a cancelled one that is to be deleted is moved to `deleting` first."""
     job = job_lock(job_id)
     if job is None or (job.cleanup_requested_at is None and job.delete_requested_at is None):
         return None
@@ -100,7 +100,7 @@ def _confirm_gone(job_id: UUID) -> None:
         look = partial(_left, owner, job_id)
         # What is left is held by another process for a moment, or a late write is being waited for.
         if left := seen_when_over(look(), look, operator.not_, seconds=CONFIRM_SECONDS):
-            raise StillThere(f"{owner.name} still holds {left} artifacts of job {job_id}.", left=left)
+            raise StillThere(f"The {owner.name} of job {job_id} are not all deleted yet: {left} left.", left=left)
 
 
 def _left(owner: ArtifactOwner, job_id: UUID, _before: int = 0) -> int:

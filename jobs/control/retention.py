@@ -14,9 +14,9 @@ MAX_RETIRED_PER_ROUND = 20  # per round of healing
 
 
 def jobs_retire() -> int:
-    """Ask for the cleanup of the oldest finished jobs past their time, at most MAX_RETIRED_PER_ROUND; return how many.
+    """Request the cleanup of the oldest expired jobs, at most MAX_RETIRED_PER_ROUND; return how many.
 
-    Their rows and histories stay. Sources that younger jobs hold, or that the project adopted, stay as well.
+    Their rows and histories stay, and so does what younger jobs also use or the project has adopted.
     """
     days: int = settings.QUARRY.retention_days
     if days <= 0:

@@ -49,16 +49,14 @@ class RetryReceipt:
 def job_retry(
     *, job_id: UUID, reasons: Sequence[str] = (), hosts: Sequence[str] = (), actor: str = "", reason: str = ""
 ) -> RetryReceipt:
-    """Put the failed items of a finished job back, of a cancelled one also those the cancel skipped.
+    """Make the failed items of a finished job pending again; of a cancelled job also those that the cancel skipped.
 
-    reasons, hosts: only such items. Clears the intent, the result and the attempts.
+    reasons, hosts: only such items. Clears the cancel request, the result and the attempts.
     Raises: NotFound, Invalid, Conflict (job_active, job_deleting, cleanup_running, no_artifacts, nothing_to_retry).
     """
     unknown = sorted(set(reasons) - {known.value for known in Reason})
     if unknown:
-        raise Invalid(
-            f"There is no reason {', '.join(unknown)}. There are: {', '.join(Reason)}.", code="unknown_reason"
-        )
+        raise Invalid(f"Unknown reason: {', '.join(unknown)}. Use some of: {', '.join(Reason)}.", code="unknown_reason")
     return retried(partial(_retry, job_id, tuple(reasons), tuple(hosts), actor, reason))
 
 
@@ -69,7 +67,7 @@ def _retry(job_id: UUID, reasons: tuple[str, ...], hosts: tuple[str, ...], actor
     if not requeued:
         raise Conflict(
             "No item of this job can be tried again: none failed"
-            f"{' for these reasons or hosts' if reasons or hosts else ''}. Start a new job to fetch everything anew.",
+            f"{' for these reasons or hosts' if reasons or hosts else ''}. Start a new job to do everything again.",
             code="nothing_to_retry",
             status=job.status.value,
         )
@@ -106,13 +104,13 @@ def _refuse(job: LockedJob) -> None:
         raise Conflict("The job is being deleted; start a new one.", code="job_deleting", status=status)
     if job.cleaned_at is not None:
         raise Conflict(
-            "What this job made was cleaned up, so there is nothing to add to; start a new job.",
+            "What this job made has been cleaned up, so it cannot be completed any more; start a new job.",
             code="no_artifacts",
             status=status,
         )
     if job.cleanup_requested_at is not None:
         raise Conflict(
-            "The job is being cleaned up; wait for it to end, then start a new job.",
+            "The job is being cleaned up; wait until that is finished, then start a new job.",
             code="cleanup_running",
             status=status,
         )

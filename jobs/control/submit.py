@@ -45,5 +45,5 @@ def job_submit(
         event_record(job.pk, action="submit", actor=actor, to_status=JobStatus.QUEUED.value)
         kinds.get(kind).populate(JobRef(job.pk, project_id, kind, payload))
         if not job.items.exists():
-            raise Invalid("The job has nothing to do: nothing was given that it could work on.")
+            raise Invalid("The job has nothing to do: the request contains nothing that it could work on.")
     return job.pk

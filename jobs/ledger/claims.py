@@ -23,7 +23,7 @@ LEASE_SECONDS = 30.0
 
 
 # A job has work in a lane if something there is due. `%%(lost)s` picks items that never lost a lease, or
-# only those that did: the latter are claimed alone, so that a page that kills its worker takes no other along.
+# only those that did: the latter are claimed alone, so that an item that kills its worker affects no other.
 _DUE = """state = 'pending' AND (not_before IS NULL OR not_before <= clock_timestamp())
           AND (lost_leases > 0) = %(lost)s"""
 
@@ -99,8 +99,8 @@ def _claim_within(page_limit: int, asked: dict[str, Any]) -> list[tuple[Any, ...
     job = job_lock(asked["job"])
     if job is None or job.status is not JobStatus.RUNNING or job.cancel_requested_at is not None:
         return []
-    room = min(asked["limit"], page_limit - pages_taken(job.key))
-    return _rows(_CLAIM_OF, {**asked, "limit": room}) if room > 0 else []
+    free = min(asked["limit"], page_limit - pages_taken(job.key))
+    return _rows(_CLAIM_OF, {**asked, "limit": free}) if free > 0 else []
 
 
 def _rows(statement: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -134,7 +134,7 @@ def items_extend(claims: Sequence[Claim], *, lease_seconds: float = LEASE_SECOND
 
 
 def items_release(claims: Sequence[Claim]) -> int:
-    """Give claims back untouched; return how many were still held. Burns no attempt and counts no lost lease."""
+    """Release claims unworked; return how many were still held. Uses up no attempt and counts no lost lease."""
     if not claims:
         return 0
     return retried(partial(_release, claims))

@@ -1,4 +1,4 @@
-"""How a job's items stand: counted by one statement over the ledger, never by hand-kept counters."""
+"""A job's items by state: counted by one statement over the ledger, never by counters kept by hand."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ from jobs.states import ItemState
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many items of a job are in each state; skips and failures by reason, done by outcome."""
+    """How many items of a job are in each state; skipped and failed ones also by reason, done ones by outcome."""
 
     states: dict[str, int]
     reasons: dict[str, int]
@@ -34,7 +34,7 @@ class Counts:
 
 
 def items_count(job_id: UUID) -> Counts:
-    """Return how the job's items stand, by one GROUP BY over the ledger."""
+    """Return the counts of the job's items, from one GROUP BY over the ledger."""
     states: dict[str, int] = {}
     reasons: dict[str, int] = {}
     outcomes: dict[str, int] = {}
@@ -54,7 +54,7 @@ def items_count(job_id: UUID) -> Counts:
 
 
 def pages_taken(job: JobKey) -> int:
-    """Return how many items count towards the page limit: claimed ones, and done ones save what the kind excepts."""
+    """Return how many items count towards the limit: claimed and done ones, except outcomes that the kind excludes."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM jobs_workitem WHERE job_id = %s AND"

@@ -62,8 +62,8 @@ _INSERT = """
     RETURNING lane_id, key
 """
 
-# What is found again on a shorter way and still waits is moved up. Not by ON CONFLICT DO UPDATE: that locks every
-# item a page links to, in the order of its links, and meets the heartbeats that lock them in the order of ids.
+# A pending item that is found again with a lower rank is moved up. Not by ON CONFLICT DO UPDATE: that locks every
+# item in the order in which it was found, and deadlocks with the heartbeats, which lock them in the order of ids.
 _MOVE_UP = """
     WITH lower AS (
         SELECT w.id, d.rank, d.data

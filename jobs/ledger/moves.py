@@ -37,7 +37,7 @@ def job_lock(job_id: UUID) -> LockedJob | None:
     """Return the job, its row locked against every other writer until this transaction ends; None if gone.
 
     The lock lets foreign keys to the job be checked meanwhile (FOR NO KEY UPDATE). It is the first lock of
-    every writer: job, then items by id, then sources by key, then vector changes by point id.
+    every writer: job, then items by id, then what the owners of artifacts lock, each in an order of its own.
     """
     with connection.cursor() as cursor:  # written out: it runs several times for every batch of items
         cursor.execute(_LOCK, [job_id])
@@ -48,8 +48,8 @@ def job_lock(job_id: UUID) -> LockedJob | None:
     return LockedJob(JobKey(job_id, project_id, kind), JobStatus(status), *rest)
 
 
-# What is committed under the lock reaches the disk, also where the server is told not to wait for it: a worker
-# remembers which URLs its job has, and would never add one again whose commit a crash of PostgreSQL took back.
+# What is committed under the lock reaches the disk, even where the server is told not to wait for it: a worker
+# remembers which keys its job has, and would never again add one whose commit a crash of PostgreSQL undid.
 _LOCK = """
     SELECT project_id, kind, status, page_limit, started_at, cancel_requested_at, cleanup_requested_at, cleaned_at,
            delete_requested_at,
@@ -73,7 +73,7 @@ def job_status(job_id: UUID) -> JobStatus | None:
 
 
 def job_ref(job_id: UUID) -> JobRef:
-    """Return what a worker may know of the job. Raises: Job.DoesNotExist."""
+    """Return what a worker needs to know of the job. Raises: Job.DoesNotExist."""
     project_id, kind, payload = Job.objects.values_list("project_id", "kind", "payload").get(pk=job_id)
     return JobRef(job_id, project_id, kind, payload)
 
@@ -88,7 +88,7 @@ def job_move(
     counts: dict[str, Any] | None = None,
     **fields: Any,
 ) -> bool:
-    """Move a locked job to `to` with one guarded UPDATE and record it; False if it no longer stands there.
+    """Move a locked job to `to` with one guarded UPDATE and record it; False if its status has changed.
 
     Raises: ValueError for a move that `states.py` does not list.
     """
@@ -111,8 +111,8 @@ def job_move(
 def event_record(job_id: UUID, *, action: str, counts: dict[str, Any] | None = None, **fields: str) -> None:
     """Append one line to the job's history, and once that is committed, to the log as `job_<action>`."""
     JobEvent.objects.create(job_id=job_id, action=action, counts=counts or {}, **fields)
-    told = {"job_id": str(job_id), "counts": counts or {}, **fields}
-    transaction.on_commit(partial(log.info, f"job_{action}", extra=told), robust=True)
+    logged = {"job_id": str(job_id), "counts": counts or {}, **fields}
+    transaction.on_commit(partial(log.info, f"job_{action}", extra=logged), robust=True)
 
 
 def job_start(job_ids: list[UUID]) -> int:

@@ -25,7 +25,7 @@ from jobs.states import SETTLING_JOB, ItemState, JobStatus, Reason
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
-MIN_WAIT_SECONDS = 1.0  # "later" with no waiting time would come round for ever
+MIN_WAIT_SECONDS = 1.0  # "later" without a waiting time would be tried in a tight loop
 MAX_WAIT_SECONDS = 3600.0  # in total, for hosts that keep answering "later"
 BACKOFF_SECONDS = 2.0
 
@@ -42,7 +42,7 @@ class Settled:
 def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
     """Write the outcomes of one job's claims with their results and new items; return what was still held.
 
-    A value PostgreSQL refuses, or a kind cannot write, makes the batch settle item by item, and only the
+    When PostgreSQL refuses a value, or a kind cannot write it, the batch is settled item by item, and only the
     culprit fails. An outage of PostgreSQL is raised: it is no item's fault.
     """
     try:

@@ -1,4 +1,4 @@
-"""A thin client of Quarry's REST API. Every failure is an `APIError`; only what is safe is sent twice."""
+"""A thin client of Quarry's REST API. Every failure is an `APIError`; only what is safe to repeat is sent twice."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +14,21 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 90.0  #: longer than the server ever lets a request wait
 RETRY_WAITS_SECONDS = (0.25, 1.0)  #: before the second and the third attempt
 
-#: Requests to this machine carry its private key, so they never go through a proxy that the environment names.
+#: Requests to this machine carry its private key, so they never go through a proxy set in the environment.
 _NEVER_PROXIED = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
 class Connection(NamedTuple):
-    """Where the server is and the key to come in with."""
+    """The server's address and the key to use."""
 
     url: str
     key: str
 
 
 class QuarryClient:
-    """Calls of the REST API. Use it as an asynchronous context manager, which closes its connections.
+    """A client of the REST API. Use it as an asynchronous context manager, which closes its connections.
 
-    locate: asked before every attempt, because a local server may come back at another address with another key;
+    locate: called before every attempt, because a local server may come back at another address with another key;
     may raise APIError. answer_seconds: from sending a request to the last byte of its reply.
     """
 
@@ -39,7 +39,7 @@ class QuarryClient:
         answer_seconds: float = ANSWER_SECONDS,
         retry_waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS,
     ) -> None:
-        """Nothing is sent before the first call."""
+        """Send nothing before the first call."""
         self._locate = locate
         self._answer_seconds = answer_seconds
         self._retry_waits_seconds = tuple(retry_waits_seconds)
@@ -62,7 +62,7 @@ class QuarryClient:
         return await self._request("GET", path, query=query, is_repeatable=True)
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Return the reply to a POST that makes something: an Idempotency-Key lets it be sent again.
+        """Return the reply to a POST that creates something; its Idempotency-Key makes it safe to repeat.
 
         body: None is left out. Raises: APIError.
         """
@@ -77,11 +77,14 @@ class QuarryClient:
         wait_seconds: int | None = None,
         **query: Any,
     ) -> Any:
-        """Return the reply to a POST that is sent once. wait_seconds: how long the server may take to finish."""
+        """Return the reply to a POST that is sent once. Raises: APIError.
+
+        wait_seconds: how long the server may wait for the work to finish.
+        """
         return await self._request("POST", path, query=query, body=body, headers=_prefer(wait_seconds))
 
     async def delete(self, path: str, *, wait_seconds: int | None = None, **query: Any) -> Any:
-        """Return the reply to a DELETE that is sent once. wait_seconds: as of `post`. Raises: APIError."""
+        """Return the reply to a DELETE that is sent once. wait_seconds: as for `post`. Raises: APIError."""
         return await self._request("DELETE", path, query=query, headers=_prefer(wait_seconds))
 
     async def _request(
@@ -94,7 +97,7 @@ class QuarryClient:
         headers: Mapping[str, str] | None = None,
         is_repeatable: bool = False,
     ) -> Any:
-        """Return the JSON of the reply; repeat a repeatable request that met a passing failure.
+        """Return the JSON of the reply; repeat a repeatable request after a temporary failure.
 
         Raises: APIError, with the server's own detail whenever it gave one.
         """
@@ -132,33 +135,37 @@ class QuarryClient:
         return reply_read(reply, server=server)
 
     def _unanswered(self, error: Exception, server: str) -> APIError:
-        """Return the error for a request without a whole answer."""
+        """Return the error for a request without a complete answer."""
         match error:
             case httpx.ConnectTimeout():
-                told = f"{server} cannot be reached within {CONNECT_SECONDS:g} s; check QUARRY_URL and the network."
-                return APIError(told, None, "unreachable")
+                sentence = (
+                    f"{server} could not be reached within {CONNECT_SECONDS:g} s; check QUARRY_URL and the network."
+                )
+                return APIError(sentence, None, "unreachable")
             case httpx.ConnectError():
-                told = f"{server} cannot be reached ({error}); start it with `manage.py up`, or correct QUARRY_URL."
-                return APIError(told, None, "unreachable", is_passing=True)
+                sentence = f"{server} cannot be reached ({error}); start it with `manage.py up`, or correct QUARRY_URL."
+                return APIError(sentence, None, "unreachable", is_passing=True)
             case TimeoutError():
-                told = (
+                sentence = (
                     f"{server} did not answer within {self._answer_seconds:g} s; the request may still be under way, so"
-                    " look at the jobs before you send it again."
+                    " look at the jobs before you repeat it."
                 )
-                return APIError(told, None, "timeout")
+                return APIError(sentence, None, "timeout")
             case httpx.TransportError() if not isinstance(error, httpx.UnsupportedProtocol):
-                told = (
-                    f"{server} broke the connection before its answer was complete; look at the jobs, then try again."
+                sentence = (
+                    f"{server} closed the connection before its answer was complete; look at the jobs, then try again."
                 )
-                return APIError(told, None, "connection_broken", is_passing=True)
-        told = f"{server} cannot be asked, or its answer cannot be read ({type(error).__name__}); check QUARRY_URL."
-        return APIError(told, None, "unreadable")
+                return APIError(sentence, None, "connection_broken", is_passing=True)
+        sentence = (
+            f"{server} could not be called, or its answer could not be read ({type(error).__name__}); check QUARRY_URL."
+        )
+        return APIError(sentence, None, "unreadable")
 
 
 def segment(text: str, *, name: str) -> str:
-    """Return the text as exactly one part of a path, so that no id can lead elsewhere. Raises: APIError."""
+    """Return the text as exactly one part of a path, so that no id can lead to another path. Raises: APIError."""
     if not text.strip("."):
-        raise APIError(f"{name} is empty; give the id or name of what you mean.", 422, "invalid")
+        raise APIError(f"{name} is empty; pass the id or name of what you mean.", 422, "invalid")
     return quote(text, safe="", errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""Where the `mcp` command finds its server: the environment, else the `up` of this machine."""
+"""Where the `mcp` command finds its server: the environment, else the `up` that runs on this machine."""
 
 from typing import Final
 
@@ -12,9 +12,9 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 def connection_find() -> Connection:
-    """Return the address and key of QUARRY_URL and QUARRY_API_KEY, or of the running `up`. Raises: APIError.
+    """Return the address and key in QUARRY_URL and QUARRY_API_KEY, or those of the running `up`. Raises: APIError.
 
-    The private key of `up` goes to no other server.
+    The private key of `up` is sent to no other server.
     """
     url, key = settings.QUARRY.quarry_url, settings.QUARRY.quarry_api_key
     if url == DEFAULT_URL and (server := local_server()) is not None:
@@ -26,5 +26,5 @@ def connection_find() -> Connection:
         )
         raise APIError(detail, None, "no_api_key")
     if not (key.isascii() and key.isprintable()):
-        raise APIError("QUARRY_API_KEY has characters that no key has; copy it again.", None, "no_api_key")
+        raise APIError("QUARRY_API_KEY contains characters that no key has; copy the key again.", None, "no_api_key")
     return Connection(url, key)

@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 
 JSON_TYPES = ("application/json", "application/problem+json")
-#: A first attempt whose answer was lost is still at work; the next one gets that answer.
+#: A first attempt whose answer was lost is still running; the next attempt gets that answer.
 STILL_CREATING = "idempotency_in_progress"
 
 
 class APIError(Exception):
-    """A call that failed, told in a sentence for whoever made it.
+    """A failed call, with a sentence for the caller.
 
-    message: the server's own detail whenever it gave one. status_code: of HTTP, None when no answer came.
-    code: the server's stable word, or one of ours. is_passing: whether the same call may well succeed in a moment.
+    message: the server's own detail whenever it gave one. status_code: that of HTTP, None when no answer came.
+    code: the server's stable code, or one of ours. is_passing: whether the same call may succeed in a moment.
     """
 
     def __init__(self, message: str, status_code: int | None, code: str, *, is_passing: bool = False) -> None:
@@ -27,7 +27,7 @@ class APIError(Exception):
 
 
 def reply_read(reply: httpx.Response, *, server: str) -> Any:
-    """Return the JSON of a good reply, None for an empty one. server: how to call it in sentences.
+    """Return the JSON of a good reply, None for an empty one. server: its name in sentences.
 
     Raises: APIError.
     """
@@ -44,17 +44,17 @@ def _json_of(reply: httpx.Response, server: str) -> Any:
         except ValueError:
             media_type = "broken JSON"
     raise APIError(
-        f"{server} answered {media_type or 'something without a media type'} instead of JSON, so it is hardly a"
-        " Quarry server; check QUARRY_URL.",
+        f"{server} answered {media_type or 'something without a media type'} instead of JSON, so it is probably"
+        " not a Quarry server; check QUARRY_URL.",
         reply.status_code,
         "not_json",
     )
 
 
 def _refusal(reply: httpx.Response, server: str) -> APIError:
-    """Return the error that a reply tells of."""
-    status, told = reply.status_code, _problem(reply)
-    detail, code = told.get("detail"), told.get("code")
+    """Return the error that a reply describes."""
+    status, problem = reply.status_code, _problem(reply)
+    detail, code = problem.get("detail"), problem.get("code")
     if detail and not isinstance(detail, str):
         detail = json.dumps(detail, ensure_ascii=False)
     return APIError(
@@ -74,10 +74,11 @@ def _problem(reply: httpx.Response) -> dict[str, Any]:
 
 
 def _own_sentence(reply: httpx.Response, server: str) -> str:
-    """Return what to say when the server says nothing that we can read."""
+    """Return a sentence for a reply without a readable detail."""
     answered = f"{server} answered {reply.status_code} {reply.reason_phrase}".rstrip()
     if reply.is_redirect:
-        return f"{answered}, towards {reply.headers['Location'][:200]}; set QUARRY_URL to the address of Quarry itself."
+        target = reply.headers["Location"][:200]
+        return f"{answered}, a redirect to {target}; set QUARRY_URL to the address of Quarry itself."
     if reply.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return f"{answered} and no reason; try again in a moment, and see the server's log."
-    return f"{answered} and no reason, so it is hardly a Quarry server; check QUARRY_URL."
+        return f"{answered} and gave no reason; try again in a moment, and see the server's log."
+    return f"{answered} and gave no reason, so it is probably not a Quarry server; check QUARRY_URL."

@@ -1,4 +1,4 @@
-"""The MCP server: the tools, their hints for clients, and the one place where failures become answers."""
+"""The MCP server: the tools, their hints for clients, and the only place where failures become answers."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class QuarryMCPServer(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult:
-        """Return what the tool answers. Raises nothing that a tool or its arguments cause."""
+        """Return the tool's answer. Nothing that a tool or its arguments cause is raised."""
         refused = await self._refusal(name, arguments)
         if refused is not None:
             return _result(refused)
@@ -58,13 +58,15 @@ class QuarryMCPServer(MCPServer[Any]):
         return result
 
     async def _refusal(self, name: str, arguments: dict[str, Any]) -> Answer | None:
-        """Return the answer to a call of no tool, or with arguments that it does not take; None for a good call.
+        """Return the answer to a call with an unknown tool or argument; None for a valid call.
 
-        The SDK would pass over unknown arguments, and a model would believe that they had an effect.
+        The SDK would ignore unknown arguments, and a model would believe that they had an effect.
         """
         tools = {tool.name: tool for tool in await self.list_tools()}
         if name not in tools:
-            return failure(f"There is no tool {name!r}; there are {', '.join(tools)}.", code="unknown_tool", status=404)
+            return failure(
+                f"There is no tool {name!r}; the tools are {', '.join(tools)}.", code="unknown_tool", status=404
+            )
         known = tools[name].input_schema["properties"]
         unknown = [argument for argument in arguments if argument not in known]
         if unknown:
@@ -74,7 +76,7 @@ class QuarryMCPServer(MCPServer[Any]):
 
 
 def server_build(client: QuarryClient) -> QuarryMCPServer:
-    """Return the server with all of its tools, which ask this client."""
+    """Return the server with all of its tools, which use this client."""
     server = QuarryMCPServer("quarry", title="Quarry", instructions=INSTRUCTIONS)
     jobs, projects, knowledge = JobTools(client), ProjectTools(client), KnowledgeTools(client)
     tools: tuple[tuple[Callable[..., Any], ToolAnnotations], ...] = (
@@ -102,24 +104,24 @@ def server_build(client: QuarryClient) -> QuarryMCPServer:
 
 
 def _failure_of(error: ToolError, name: str) -> Answer:
-    """Return what a failed call is answered. Only what was not foreseen is logged, and told without its text."""
+    """Return the answer to a failed call. Only unexpected errors are logged, and their text is not in the answer."""
     cause = error.__cause__
     if isinstance(cause, APIError):
         return failure(cause.message, code=cause.code, status=cause.status_code)
     if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
         return failure(_arguments_sentence(cause, name), code="invalid_arguments", status=422)
     log.error("tool_failed", exc_info=cause or error, extra={"tool": name})
-    detail = f"Something went wrong in {name} itself, not in Quarry's API; the log of the mcp command tells more."
+    detail = f"Something went wrong in {name} itself, not in Quarry's API; the log of the mcp command says more."
     return failure(detail, code="internal", status=500)
 
 
 def _arguments_sentence(error: ValidationError, name: str) -> str:
-    """Return which arguments do not fit, and why; the values themselves stay out."""
+    """Return which arguments are not valid, and why, without their values."""
     faults = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         place = ".".join(str(part) for part in fault["loc"])
         faults.append(f"{place} is missing" if fault["type"] == "missing" else f"{place}: {fault['msg']}")
-    return f"The arguments of {name} do not fit: {'; '.join(faults)}. Correct them and call it again."
+    return f"The arguments of {name} are not valid: {'; '.join(faults)}. Correct them and call it again."
 
 
 def _result(answer: Answer) -> CallToolResult:

@@ -24,7 +24,7 @@ _REFUSED: Final = {
     "type": "urn:quarry:problem:unauthenticated",
     "title": "Unauthorized",
     "status": 401,
-    "detail": "Send the key that the mcp command was started with (QUARRY_API_KEY) as Authorization: Bearer.",
+    "detail": "Send the QUARRY_API_KEY that the mcp command was started with in the header Authorization: Bearer.",
     "code": "unauthenticated",
 }
 
@@ -38,8 +38,8 @@ async def stdio_serve(client: QuarryClient) -> None:
 async def http_serve(client: QuarryClient, *, address: str, key: str, host_names: Sequence[str]) -> None:
     """Serve streamable HTTP at /mcp until interrupted.
 
-    address: as `address_parsed` takes it. key: what every request must bear. host_names: names besides the address
-    itself that requests may be sent to; any other Host or Origin is refused, which stops DNS rebinding.
+    address: as `address_parsed` takes it. key: the bearer token that every request must send. host_names: names besides
+    the address itself that requests may be sent to; any other Host or Origin is refused, which stops DNS rebinding.
     Raises: Invalid, for an address that cannot be served.
     """
     host, port = address_parsed(address)
@@ -63,12 +63,12 @@ def address_parsed(address: str) -> tuple[str, int]:
     bare = host.removeprefix("[").removesuffix("]")
     has_good_host = ":" not in host or host == f"[{bare}]"
     if not (has_good_host and port.isascii() and port.isdecimal() and int(port) < 2**16):
-        raise Invalid(f"{address!r} is no address to serve on; give HOST:PORT, such as {DEFAULT_HOST}:8765.")
+        raise Invalid(f"{address!r} is not an address to serve on; give HOST:PORT, such as {DEFAULT_HOST}:8765.")
     return bare or DEFAULT_HOST, int(port)
 
 
 class BearerOnly:
-    """Lets requests through that bear the key, and answers every other one 401."""
+    """Lets requests with the key through, and answers all others with 401."""
 
     def __init__(self, application: ASGIApp, *, key: str) -> None:
         self._application = application

@@ -12,22 +12,24 @@ from jobs.states import FINISHED_JOB, JobStatus
 
 MAX_WAIT_SECONDS = 50  #: below the minute after which many MCP clients give up
 REMOVAL_WAIT_SECONDS = 20
-LONGEST_PAUSE_SECONDS = 2.0  # each look is a request
+LONGEST_PAUSE_SECONDS = 2.0  # between two requests for the job's status
 SHOWN_URLS = 20
 
 StartUrl = Annotated[str, Field(description="Where to start, such as https://example.org/docs/.")]
-MaxDepth = Annotated[int | None, Field(ge=1, le=10, description="How many links away from the start; left out: 10.")]
-PageLimit = Annotated[int | None, Field(ge=1, description="How many pages at most; left out: 10,000.")]
+MaxDepth = Annotated[
+    int | None, Field(ge=1, le=10, description="How many links away from the start at most; default: 10.")
+]
+PageLimit = Annotated[int | None, Field(ge=1, description="How many pages at most; default: 10,000.")]
 PathPatterns = Annotated[
     list[str] | None,
     Field(description="Paths such as /docs/* (the whole path), or regular expressions such as ^/docs/[a-c]."),
 ]
-Subdomains = Annotated[bool | None, Field(description="True: follow links to subdomains, too.")]
+Subdomains = Annotated[bool | None, Field(description="True: also follow links to subdomains.")]
 BackwardLinks = Annotated[bool | None, Field(description="False: stay below the start URL's folder.")]
-IgnoreQuery = Annotated[bool | None, Field(description="True: URLs that differ only after the ? are one page.")]
+IgnoreQuery = Annotated[bool | None, Field(description="True: treat URLs that differ only after the ? as one page.")]
 Languages = Annotated[list[str] | None, Field(description="Keep only pages in these languages, such as en or de.")]
 AutoExtract = Annotated[
-    bool | None, Field(description="False: only fetch; left out: extract the project's fields afterwards.")
+    bool | None, Field(description="False: only fetch the pages; default: extract the project's fields afterwards.")
 ]
 
 
@@ -52,10 +54,10 @@ class JobTools:
         allowed_languages: Languages = None,
         auto_extract: AutoExtract = None,
     ) -> Answer:
-        """Start to crawl a website into a project and return the job_id at once.
+        """Start crawling a website into a project and return the job_id at once.
 
-        Follow the job with get_job_status and wait_seconds. When a crawl is completed, its extraction is a job of
-        its own, which list_jobs with type extract shows.
+        Follow the job with get_job_status and wait_seconds. When a crawl is completed, the extraction follows as a
+        separate job, which list_jobs with type extract shows.
         """
         body = {
             "url": url,
@@ -79,7 +81,7 @@ class JobTools:
         project_id: ProjectId,
         company: SourceGroup = None,
     ) -> Answer:
-        """Start to fetch exactly these pages into a project, following no links, and return the job_id at once.
+        """Start fetching exactly these pages into a project, without following links, and return the job_id at once.
 
         Call extract_knowledge when the job is completed.
         """
@@ -91,10 +93,10 @@ class JobTools:
         job_id: JobId,
         wait_seconds: Annotated[
             int,
-            Field(ge=0, le=MAX_WAIT_SECONDS, description="How long to wait for the job to finish; 0: answer at once."),
+            Field(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the job to finish; 0: answer at once."),
         ] = 0,
     ) -> Answer:
-        """Return how a job stands: its status, its items by state and reason, its result, and is_finished.
+        """Return a job's status, its items by state and reason, its result, and is_finished.
 
         Statuses: queued, running, paused, cancelling, cancelled, completed, failed, deleting. completed may include
         failed items; reasons says why. Call again with wait_seconds while is_finished is false.
@@ -111,7 +113,9 @@ class JobTools:
 
     async def list_jobs(
         self,
-        type: Annotated[Literal["crawl", "scrape", "extract"] | None, Field(description="Only this kind.")] = None,
+        type: Annotated[
+            Literal["crawl", "scrape", "extract"] | None, Field(description="Only jobs of this type.")
+        ] = None,
         status: Annotated[JobStatus | None, Field(description="Only jobs with this status.")] = None,
         project_id: Annotated[str | None, Field(description="Only jobs of this project.")] = None,
         limit: Rows = 20,
@@ -125,13 +129,13 @@ class JobTools:
         self,
         job_id: JobId,
         force: Annotated[
-            bool, Field(description="True: do not wait for work in flight; for a job that stays cancelling.")
+            bool, Field(description="True: do not wait for work in flight; use it when a job stays cancelling.")
         ] = False,
         reason: Why = None,
     ) -> Answer:
-        """Stop a job. What it has fetched or extracted already is kept; cleanup_job removes that.
+        """Cancel a job. What it has already fetched or extracted is kept; cleanup_job removes that.
 
-        Repeating the call is harmless. A job that has finished is refused with its final status.
+        Repeating the call is harmless. For a finished job the call fails, and error names its final status.
         """
         path = f"/jobs/{segment(job_id, name='job_id')}/cancel"
         return success(await self._client.post(path, force=force or None, reason=reason))
@@ -142,10 +146,10 @@ class JobTools:
         delete_job: Annotated[bool, Field(description="True: delete the job itself as well.")] = False,
         reason: Why = None,
     ) -> Answer:
-        """Delete for good what a finished job made: its sources, extractions and vectors; return how many.
+        """Permanently delete what a finished job made: its sources, extractions and vectors; return how many.
 
-        Sources that another job holds as well are kept and counted. An active job is refused: cancel it first.
-        message says whether it is finished; repeating the call is harmless and shows how far it is.
+        Sources that another job also uses are kept and counted. For an active job the call fails: cancel it first.
+        message says whether the cleanup is finished; repeating the call is harmless and shows its progress.
         """
         path = f"/jobs/{segment(job_id, name='job_id')}/cleanup"
         body = {"delete_job": delete_job, "reason": reason}
@@ -157,19 +161,19 @@ class JobTools:
         cleanup: Annotated[
             bool,
             Field(
-                description="True: cancel it if it is active and delete what it made; false: the project keeps that."
+                description="True: cancel the job if it is active and delete what it made; false: what it made stays."
             ),
         ] = False,
         reason: Why = None,
     ) -> Answer:
-        """Delete a job for good. deleted false in the answer: it is under way, so ask again in a moment."""
+        """Permanently delete a job. While deleted is false in the answer, repeat the call after a moment."""
         path = f"/jobs/{segment(job_id, name='job_id')}"
         query = {"cleanup": cleanup, "reason": reason}
         return success(await self._client.delete(path, wait_seconds=REMOVAL_WAIT_SECONDS, **query))
 
 
 def _shortened(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return what a job was asked for, without more URLs than a model wants to read."""
+    """Return a job's payload with no more than SHOWN_URLS of its URLs."""
     urls = payload.get("urls") or []
     if len(urls) <= SHOWN_URLS:
         return payload

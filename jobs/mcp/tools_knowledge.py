@@ -23,12 +23,12 @@ class KnowledgeTools:
         source_groups: SourceGroups = None,
         field_groups: FieldGroups = None,
         force: Annotated[
-            bool, Field(description="True: also from sources that are done with the present schema.")
+            bool, Field(description="True: also from sources already extracted with the current schema.")
         ] = False,
     ) -> Answer:
-        """Start to extract the project's fields from its sources and return the job_id at once.
+        """Start extracting the project's fields from its sources and return the job_id at once.
 
-        Nothing given: from all sources that are not yet done. A crawl does this by itself when it is completed.
+        By default it covers all sources not yet extracted. A completed crawl does this by itself.
         """
         body = {
             "source_ids": source_ids,
@@ -44,11 +44,13 @@ class KnowledgeTools:
         source_id: Annotated[str | None, Field(description="Only from this source.")] = None,
         extraction_type: Annotated[str | None, Field(description="Only of this field group.")] = None,
         source_group: Annotated[str | None, Field(description="Only from this source group.")] = None,
-        min_confidence: Annotated[float | None, Field(ge=0, le=1, description="Only at least so sure.")] = None,
+        min_confidence: Annotated[
+            float | None, Field(ge=0, le=1, description="Only extractions with at least this confidence.")
+        ] = None,
         limit: Rows = 20,
         offset: Offset = 0,
     ) -> Answer:
-        """List what was extracted: values, the quote that proves each one, and its page.
+        """List what was extracted: values, the quote that proves each one, and the page it is from.
 
         Fields named in ungrounded have no evidence on the page: do not rely on them.
         """

@@ -18,7 +18,7 @@ class ProjectTools:
 
     async def list_projects(
         self,
-        include_inactive: Annotated[bool, Field(description="Also deleted projects.")] = False,
+        include_inactive: Annotated[bool, Field(description="True: include deleted projects.")] = False,
     ) -> Answer:
         """List the projects by name, with the names of their field groups; get_project returns the whole schema."""
         found = await self._client.get("/projects", include_inactive=include_inactive)
@@ -44,8 +44,8 @@ class ProjectTools:
             Field(
                 description=(
                     "Which fields to extract: {name, field_groups: [{name, description, is_entity_list, fields:"
-                    " [{name, field_type, description, required}]}]}; get_template_details shows examples. Left out:"
-                    " the template's, or a general one."
+                    " [{name, field_type, description, required}]}]}; get_template_details shows examples. Default:"
+                    " the template's schema, or a general one."
                 )
             ),
         ] = None,
@@ -55,11 +55,11 @@ class ProjectTools:
     ) -> Answer:
         """Create a project: the place for crawls, extractions and searches about one subject."""
         own = {"extraction_schema": extraction_schema, "entity_types": entity_types}
-        told: dict[str, Any] = {"name": name, "description": description}
+        named: dict[str, Any] = {"name": name, "description": description}
         if template is None:
-            return success(await self._client.create("/projects", told | own))
+            return success(await self._client.create("/projects", named | own))
         replaced = {key: value for key, value in own.items() if value is not None}
-        body = told | {"template": template, "customizations": replaced or None}
+        body = named | {"template": template, "customizations": replaced or None}
         return success(await self._client.create("/projects/from-template", body))
 
     async def list_templates(self) -> Answer:

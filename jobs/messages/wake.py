@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from jobs.messages.names import FINISH_REMOVAL, HEAL, RUN_SLICE
 from jobs.messages.send import actor_send
 
-FRESH_WAKE = timedelta(seconds=10)  # a lane woken this recently and not yet served needs no second message
+FRESH_WAKE = timedelta(seconds=10)  # a lane woken this recently needs no second message
 
 
 def lanes_wake(lane_ids: Iterable[int], *, fresh: timedelta = FRESH_WAKE) -> int:
-    """Send a slice to each lane that nobody serves or has just been told to; return how many were sent."""
+    """Send a message for each lane that is not served and was not woken just now; return how many were sent."""
     wanted = sorted(set(lane_ids))
     if not wanted:
         return 0

@@ -20,7 +20,7 @@ def id_chunks(rows: QuerySet[Any], *, size: int = IDS_PER_CHUNK) -> Iterator[lis
 def rows_delete(rows: QuerySet[Any]) -> int:
     """Delete the rows by one statement; return how many.
 
-    `QuerySet.delete` first loads every row with all that refers to it; here the foreign keys alone say what must
-    have gone before, and a forgotten dependant is an IntegrityError.
+    `QuerySet.delete` first loads every row and all rows that refer to it; here only the foreign keys say what must
+    be deleted before. Raises: IntegrityError while a row is still referred to.
     """
     return rows._raw_delete(rows.db)  # the one use of this private method

@@ -1,4 +1,4 @@
-"""Bringing the database's tables up to date, whoever starts first."""
+"""Applying missing migrations, one process at a time."""
 
 from django.core.management import call_command
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Transactions: tried again when PostgreSQL asks for it, and committed for good whatever follows them."""
+"""Transactions: tried again when PostgreSQL asks for it, and committed whatever fails after them."""
 
 import logging
 import random
@@ -37,16 +37,16 @@ def retried(work: Callable[[], Result], *, is_one_statement: bool = False) -> Re
 
 
 def committed(work: Callable[[], Result]) -> Result:
-    """Return `work()` run in one transaction, whatever becomes of what merely follows its commit.
+    """Return `work()` run in one transaction, whatever fails after its commit.
 
-    Waking workers follows the commit and may fail, with the broker for instance. Raising then would tell the
-    caller that nothing happened, and have it ask for the same again; healing sends lost wake-ups anyway.
+    Waking workers comes after the commit and may fail, for instance when the broker is away. Raising then would tell
+    the caller that nothing happened, so that it would repeat the call; healing sends lost wake-ups anyway.
     """
     results: list[Result] = []
     ends: list[bool] = []
 
     def noted() -> Result:
-        if ends:  # what followed the commit met a deadlock: that is no reason to do the work again
+        if ends:  # a deadlock after the commit is no reason to do the work again
             return results[-1]
         transaction.on_commit(partial(ends.append, True))  # the first to run after the commit
         results.append(work())

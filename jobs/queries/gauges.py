@@ -1,4 +1,4 @@
-"""How the jobs stand as a whole, in numbers for monitoring: few statements, which finished jobs do not slow down."""
+"""Numbers about all jobs, for monitoring: few statements, which finished jobs do not slow down."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Gauges:
     """Numbers read just now.
 
     jobs: all jobs by status. items: those of unfinished jobs by state. Both have every key.
-    oldest_lease_seconds: since when the longest expired lease of an item is expired; 0 if none is.
-    stuck_jobs: jobs that should have moved on by themselves, and removals that met a difficulty.
+    oldest_lease_seconds: how long ago the first of the items' expired leases expired; 0 if none has.
+    stuck_jobs: jobs that should have moved on by themselves, and removals that ran into a problem.
     """
 
     jobs: dict[str, int]
@@ -54,7 +54,7 @@ _OLDEST_LEASE = """
     FROM jobs_workitem WHERE state = 'claimed'
 """
 
-# The last item of a job with nothing in flight says since when it stands still; few jobs come that far.
+# The last finished item of a job with nothing in flight shows how long it has been stuck; few jobs get this far.
 _STUCK = """
     SELECT count(*) FROM jobs_job j
     WHERE (j.status = 'cancelling'

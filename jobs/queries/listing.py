@@ -29,7 +29,7 @@ class OffsetPage(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[Row, Key]):
-    """Some rows, and after which key the next page begins: None when this is the last."""
+    """Some rows, and the key after which the next page begins: None for the last page."""
 
     rows: list[Row]
     next_after: Key | None
@@ -43,7 +43,7 @@ def jobs_matching(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
 ) -> QuerySet[Job]:
-    """Return the jobs to which everything given applies, moments inclusive. Raises: Invalid for an unknown kind."""
+    """Return the jobs that meet all conditions given, times inclusive. Raises: Invalid for an unknown kind."""
     if kind is not None and kind not in kinds.names():
         raise Invalid(
             f"There are no jobs of type {kind!r}; use one of {', '.join(kinds.names())}.", code="unknown_type"
@@ -71,7 +71,7 @@ def job_read(job_id: UUID, *, kind: str | None = None) -> Job:
     if job is None:
         raise job_unknown(job_id)
     if kind is not None and job.kind != kind:
-        raise NotFound(f"Job {job_id} is no {kind} but of type {job.kind}; read it under /jobs/{job_id}.")
+        raise NotFound(f"Job {job_id} is of type {job.kind}, not {kind}; read it at /jobs/{job_id}.")
     return job
 
 
@@ -83,9 +83,9 @@ def items_page(
     after: str | None = None,
     limit: int,
 ) -> KeysetPage[WorkItem, str]:
-    """Return items of a job in the order of their keys, which the ledger's unique index serves.
+    """Return items of a job, ordered by key, which the ledger's unique index serves.
 
-    after: the key that ended the page before. Raises: NotFound.
+    after: the last key of the previous page. Raises: NotFound.
     """
     job_read(job_id)
     rows = WorkItem.objects.filter(job_id=job_id)

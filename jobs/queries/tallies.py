@@ -19,7 +19,7 @@ ARTIFACTS_PER_JOB = 25  # jobs whose artifacts are counted one by one; of more j
 
 @dataclass(frozen=True, slots=True)
 class JobPreview:
-    """One job: its items by state, and what it made as far as that was asked for."""
+    """One job: its items by state, and what it made if that was requested."""
 
     id: UUID
     label: str
@@ -72,7 +72,7 @@ def items_by_state(job_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
 
 
 def items_shown(jobs: Sequence[Job]) -> dict[UUID, dict[str, int]]:
-    """Return the items by state of the jobs of one list: frozen ones of finished jobs, counted ones of the others."""
+    """Return the items by state of each listed job: stored counts of finished jobs, new counts of the others."""
     finished = Job.objects.filter(pk__in=[job.pk for job in jobs if job.is_finished]).order_by()
     frozen = {pk: counts or {} for pk, counts in finished.values_list("pk", "result__counts")}
     return frozen | items_by_state([job.pk for job in jobs if not job.is_finished])
@@ -88,7 +88,7 @@ class ReasonCount:
 
 
 def items_by_reason(job_id: UUID) -> list[ReasonCount]:
-    """Return the items of one job by state and reason, the biggest number first within each state."""
+    """Return the items of one job by state and reason, largest number first within each state."""
     rows = WorkItem.objects.filter(job_id=job_id).order_by()
     grouped = rows.values_list("state", "reason", "outcome").annotate(number=Count("*"))
     counted = [ReasonCount(state, reason or outcome, number) for state, reason, outcome, number in grouped]
@@ -98,28 +98,30 @@ def items_by_reason(job_id: UUID) -> list[ReasonCount]:
 
 def items_by_lane(lane_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     """Return (jobs, pending items, items in flight) of each lane in which an unfinished job has something to do."""
-    waits, flies = Q(state=ItemState.PENDING.value), Q(state=ItemState.CLAIMED.value)
+    pending, claimed = Q(state=ItemState.PENDING.value), Q(state=ItemState.CLAIMED.value)
     rows = WorkItem.objects.filter(
-        waits | flies, lane_id__in=lane_ids, job__status__in=[status.value for status in ACTIVE_JOB]
+        pending | claimed, lane_id__in=lane_ids, job__status__in=[status.value for status in ACTIVE_JOB]
     )
     counted = (
         rows.order_by()
         .values_list("lane_id")
         .annotate(
-            jobs=Count("job_id", distinct=True), waiting=Count("pk", filter=waits), flying=Count("pk", filter=flies)
+            jobs=Count("job_id", distinct=True),
+            pending=Count("pk", filter=pending),
+            claimed=Count("pk", filter=claimed),
         )
     )
-    return {lane_id: (jobs, waiting, flying) for lane_id, jobs, waiting, flying in counted}
+    return {lane_id: (jobs, waiting, in_flight) for lane_id, jobs, waiting, in_flight in counted}
 
 
 def lanes_paused(job_id: UUID) -> list[Lane]:
-    """Return the paused lanes in which the job has something to do, and so why it does not go on."""
+    """Return the paused lanes in which the job has pending items: why it does not continue."""
     waiting = WorkItem.objects.filter(job_id=job_id, lane_id=OuterRef("pk"), state=ItemState.PENDING.value)
     return list(Lane.objects.filter(Exists(waiting), paused_at__isnull=False).order_by("key"))
 
 
 def items_retryable(job_ids: Sequence[UUID]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return what a retry of these jobs could take up, most first: (reason, items) and (host, items), of some hosts."""
+    """Return what a retry of these jobs would try again, most first: (reason, items), (host, items) of some hosts."""
     skipped = Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value, job__status=JobStatus.CANCELLED.value)
     items = WorkItem.objects.filter(Q(state=ItemState.FAILED.value) | skipped, job_id__in=job_ids).order_by()
     reasons = items.values_list("reason").annotate(number=Count("pk")).order_by("-number", "reason")

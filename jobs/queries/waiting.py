@@ -1,4 +1,4 @@
-"""Waiting for what others do: looking again and again, with pauses that grow."""
+"""Waiting for what other processes do: checking repeatedly, with growing pauses."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ Seen = TypeVar("Seen")
 
 
 def pauses(seconds: float | None = None, *, longest_seconds: float = LONGEST_PAUSE_SECONDS) -> Iterator[float]:
-    """Yield how many seconds to sleep before each further look, until `seconds` have passed; None: for ever.
+    """Yield how many seconds to sleep before each further check, until `seconds` have passed; None: for ever.
 
-    Whoever awaits on an event loop sleeps there; everybody else uses `seen_when_over`.
+    For code on an event loop, which must sleep there; all other code uses `seen_when_over`.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
@@ -25,7 +25,10 @@ def pauses(seconds: float | None = None, *, longest_seconds: float = LONGEST_PAU
 def seen_when_over(
     first: Seen, look: Callable[[Seen], Seen], is_over: Callable[[Seen], bool], *, seconds: float | None = None
 ) -> Seen:
-    """Return what was seen last, once it is over or after `seconds`. first: what was seen before; look: sees anew."""
+    """Return the last value seen, once `is_over` holds for it or after `seconds`.
+
+    first: the value to start with; look: returns the current value, given the previous one.
+    """
     seen = first
     if is_over(seen):
         return seen

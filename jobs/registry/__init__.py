@@ -1,6 +1,6 @@
-"""What the applications above say about themselves, so that `jobs` need not know them.
+"""What the applications above register, so that `jobs` need not know them.
 
 In: one registration each, in `AppConfig.ready()`. Out: look-ups by name and in order. `kinds` is the file to open
 first: how a kind of job plans, works and settles. `owners` says what jobs leave behind, `chores` what healing does for
-others. Nothing here knows Django.
+others. Nothing here imports Django.
 """

@@ -1,30 +1,30 @@
 """The registry of chores: background work that is not a job, such as bringing a replica up to date.
 
-Healing wakes them; commands that work themselves wait for them before they stop.
+Healing wakes them; commands that host the workers wait for them before they exit.
 """
 
 from typing import Protocol
 
 
 class Chore(Protocol):
-    """One kind of background work. A subclass need not care about the process that hosts the workers."""
+    """One kind of background work. A subclass may ignore which process hosts the workers."""
 
     name: str
 
     def wake_if_due(self) -> int:
-        """Do what is due, or send a message for it if nobody does it; return how many messages were sent."""
+        """Do what is due, or send a message for it if no process does it yet; return how many messages were sent."""
         ...
 
     def is_idle(self) -> bool:
-        """Return whether nothing is left to be done."""
+        """Return whether nothing is left to do."""
         ...
 
     def host_opened(self) -> None:
-        """Take note that this process begins to host the workers of the embedded profile."""
+        """Note that this process begins to host the workers of the embedded profile."""
         return
 
     def host_closed(self) -> None:
-        """Take note that it has stopped them in good order; one that died never says so."""
+        """Note that this process has stopped them cleanly; a crashed process never calls this."""
         return
 
 
@@ -32,7 +32,7 @@ _chores: dict[str, Chore] = {}
 
 
 def register(chore: Chore) -> None:
-    """Make a chore known under its name; a second registration of the name is refused."""
+    """Register a chore by its name. Raises: ValueError for a second one with that name."""
     if chore.name in _chores and _chores[chore.name] is not chore:
         raise ValueError(f"chore {chore.name!r} is registered twice")
     _chores[chore.name] = chore
@@ -55,6 +55,6 @@ def host_opened() -> None:
 
 
 def host_closed() -> None:
-    """Tell all chores that this process has stopped its workers in good order."""
+    """Tell all chores that this process has stopped its workers cleanly."""
     for chore in _chores.values():
         chore.host_closed()

@@ -1,6 +1,6 @@
 """The registry of job kinds: how a kind plans its items, works on them and writes their results.
 
-The applications above register their kinds here in `AppConfig.ready()`, with the words that only they know.
+The applications above register their kinds here in `AppConfig.ready()`, with the names that only they know.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from uuid import UUID
 
 from jobs.states import ItemState, Reason
 
-HOST_LANE = "host:"  #: how the keys of the lanes begin that stand for a host
+HOST_LANE = "host:"  #: the prefix of the keys of lanes that stand for a host
 
 
 @dataclass(frozen=True, slots=True)
 class JobKey:
-    """Which job it is. What settling may know: a payload can hold thousands of URLs, too many to read each time."""
+    """Which job it is, without its payload: settling does not need that, and it can be too large to read each time."""
 
     id: UUID
     project_id: UUID
@@ -25,7 +25,7 @@ class JobKey:
 
 @dataclass(frozen=True, slots=True)
 class JobRef(JobKey):
-    """What a worker may know of a job: plain values, no row."""
+    """What a worker knows of a job: plain values, no row."""
 
     payload: dict[str, Any]
 
@@ -69,7 +69,7 @@ class Outcome:
     burns_attempt: bool = False
 
     def turned(self, state: ItemState, reason: str = "", **changes: Any) -> "Outcome":
-        """Return this outcome with another end, its writes dropped."""
+        """Return this outcome with another state, its writes dropped."""
         return replace(self, state=state, reason=reason, outcome="", write=None, new_items=(), **changes)
 
 
@@ -93,7 +93,7 @@ def skipped(
     new_items: Sequence[NewItem] = (),
     write: Any = None,
 ) -> Outcome:
-    """Return an outcome that leaves the item out, with the counted reason."""
+    """Return an outcome that skips the item, with the counted reason."""
     return Outcome(claim, ItemState.SKIPPED, reason.value, "", result or {}, tuple(new_items), write)
 
 
@@ -103,7 +103,7 @@ def failed(claim: Claim, reason: Reason, *, detail: str, write: Any = None, **fa
 
 
 def retryable(claim: Claim, reason: Reason, *, detail: str, write: Any = None, **facts: Any) -> Outcome:
-    """Return a failure worth another attempt; the ledger decides when, and when it is enough."""
+    """Return a failure worth another attempt; the ledger decides when, and how often."""
     return Outcome(
         claim,
         ItemState.PENDING,
@@ -141,7 +141,7 @@ class Worker(Protocol):
     item_deadline_seconds: float  #: the longest one item may take; its heartbeat stops there
 
     async def begin(self, job: JobRef, claims: Sequence[Claim]) -> None:
-        """Get ready for claims of one job, such as by looking up in one query what is known of each."""
+        """Get ready for claims of one job, for instance by looking up in one query what is known about each."""
         ...
 
     async def work(self, job: JobRef, claim: Claim) -> Outcome:
@@ -149,7 +149,7 @@ class Worker(Protocol):
         ...
 
     def on_settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Learn which outcomes are now committed; those of lost leases are not among them."""
+        """Note which outcomes are now committed; those of lost leases are not among them."""
         ...
 
 
@@ -190,7 +190,7 @@ _kinds: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> None:
-    """Make a kind known under its name; a second registration of the name is refused."""
+    """Register a kind by its name. Raises: ValueError for a second one with that name."""
     if kind.name in _kinds and _kinds[kind.name] is not kind:
         raise ValueError(f"kind {kind.name!r} is registered twice")
     _kinds[kind.name] = kind
@@ -207,7 +207,7 @@ def names() -> list[str]:
 
 
 def of_family(family: str) -> Kind:
-    """Return a kind of the family; any serves, since they share lanes and worker. Raises: KeyError."""
+    """Return any kind of the family, since they share lanes and worker. Raises: KeyError."""
     for name in names():
         if _kinds[name].family == family:
             return _kinds[name]

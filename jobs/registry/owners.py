@@ -1,4 +1,4 @@
-"""The registry of artifact owners: what a job leaves behind, in which order it goes, how it is counted.
+"""The registry of artifact owners: what a job leaves behind, in which order that is deleted, how it is counted.
 
 Owners decide and delete by ids only. They are called for one chunk at a time, inside a transaction that holds
 the job's lock and writes the receipt, so a receipt is exact however often a cleanup is interrupted.
@@ -29,7 +29,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class ReplyField:
-    """A number in a REST reply: its name, and what the API's document says about it."""
+    """A number in a REST reply: its name, and its description in the API document."""
 
     name: str
     description: str
@@ -39,10 +39,10 @@ class ArtifactOwner(Protocol):
     """What one part of the product keeps of a job, in one or several kinds of artifact."""
 
     name: str  #: what `count` counts
-    rank: int  #: higher goes first: whatever takes others along goes before what is left of them
+    rank: int  #: highest first: an owner whose deletions include artifacts of others comes before those
     artifacts: tuple[str, ...]  #: the kinds of artifact whose removal its receipts count
     deleted_fields: Mapping[str, ReplyField] = {}  #: kind of artifact → its number in the reply to a cleanup
-    held_field: ReplyField | None = None  #: the name of `count` in the reply to a cancel; None: it is not in there
+    held_field: ReplyField | None = None  #: the name of `count` in the reply to a cancel; None: it is not included
 
     def remove_chunk(self, job_id: UUID, *, size: int) -> dict[str, Removed]:
         """Delete up to `size` artifacts of the job with what depends on them; empty when none is left.
@@ -56,7 +56,7 @@ class ArtifactOwner(Protocol):
         ...
 
     def work_off(self, job_ids: Sequence[UUID]) -> None:
-        """Carry out outside any transaction what the removal of rows queued. Raises: Unavailable."""
+        """Carry out, outside any transaction, the changes that the removal of rows queued. Raises: Unavailable."""
         return
 
     def confirmed(self, removal: Mapping[str, Removed]) -> dict[str, Removed]:
@@ -64,7 +64,7 @@ class ArtifactOwner(Protocol):
         return {}
 
     def count(self, job_ids: Sequence[UUID]) -> int:
-        """Return how many artifacts of these jobs there still are; the store itself is asked.
+        """Return how many artifacts of these jobs still exist, as counted by the store itself.
 
         Raises: Unavailable when the store does not answer.
         """
@@ -75,19 +75,19 @@ _owners: dict[str, ArtifactOwner] = {}
 
 
 def register(owner: ArtifactOwner) -> None:
-    """Make an owner known under its name; a second registration of the name is refused."""
+    """Register an owner by its name. Raises: ValueError for a second one with that name."""
     if owner.name in _owners and _owners[owner.name] is not owner:
         raise ValueError(f"owner {owner.name!r} is registered twice")
     _owners[owner.name] = owner
 
 
 def in_delete_order() -> list[ArtifactOwner]:
-    """Return all owners, dependants first."""
+    """Return all owners in the order in which their artifacts are deleted: highest rank first."""
     return sorted(_owners.values(), key=lambda owner: (-owner.rank, owner.name))
 
 
 def artifact_names() -> tuple[str, ...]:
-    """Return the names of all kinds of artifact, in the order in which they are told."""
+    """Return the names of all kinds of artifact, in the order in which they are shown."""
     return tuple(name for owner in in_delete_order() for name in owner.artifacts)
 
 
@@ -97,5 +97,5 @@ def nothing_removed() -> dict[str, dict[str, int]]:
 
 
 def held(job_id: UUID) -> dict[str, int]:
-    """Return what a cleanup of the job would go through, under the names that the owners give it in replies."""
+    """Return what a cleanup of the job would go through, under the owners' names for it in replies."""
     return {owner.held_field.name: owner.count([job_id]) for owner in in_delete_order() if owner.held_field}

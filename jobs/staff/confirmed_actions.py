@@ -1,7 +1,7 @@
-"""Actions with a page between choosing and doing: exact numbers, a frozen set, a typed reason.
+"""Actions with a confirmation page: exact numbers, a frozen set of rows, a typed reason.
 
 An action is one entry in a table (`ConfirmedAction`); the mixin draws its buttons, asks, and then calls the
-service once per id. Only ids travel: selected by a sub-select, signed for the person who was shown the page.
+service once per id. Only ids are sent: selected by a sub-select, signed for the user who was shown the page.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ class ConfirmedAction:
 
     service: called once per id with `id_argument`, `actor`, `reason` and `options`; returns a receipt or raises
     a QuarryError. summary: receipts → one sentence with exact numbers. fits: whether a row's page offers it.
-    ticked: names of groups of choices, if the action need not mean all; the service gets the ticked values by name.
+    ticked: names of groups of choices that narrow the action; the service gets the ticked values by name.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ConfirmedAction:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceGroup:
-    """Parts of what an action would do; with none ticked it is all of them. options: value, and how many rows."""
+    """Choices that narrow an action; with none ticked, all are meant. options: value, and how many rows."""
 
     name: str
     legend: str
@@ -80,18 +80,18 @@ class ConfirmedActionsAdmin(QuarryAdmin):
         raise NotImplementedError
 
     def choices(self, action: ConfirmedAction, ids: Sequence[Any]) -> list[ChoiceGroup]:
-        """Return the groups that `action.ticked` names, with how much each choice is about."""
+        """Return the groups that `action.ticked` names, with the number of rows for each choice."""
         return []
 
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[Any], reason: str) -> None:
         """Record what was done where the service itself keeps no history."""
 
     def permitted_actions(self, request: HttpRequest) -> list[ConfirmedAction]:
-        """Return the actions this person may use."""
+        """Return the actions that this user may use."""
         return [action for action in self.confirmed_actions if request.user.has_perms(action.permissions)]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions as the list of rows offers them: all lead to the confirmation."""
+        """Return the actions for the list of rows: all lead to the confirmation page."""
         return {action.name: (_chosen, action.name, action.label) for action in self.permitted_actions(request)}
 
     def render_change_form(
@@ -110,7 +110,7 @@ class ConfirmedActionsAdmin(QuarryAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the URLs, with that of the actions."""
+        """Return the URLs, including that of the actions."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         return [path("act/", self.admin_site.admin_view(self.act_view), name=name), *super().get_urls()]
 
@@ -132,12 +132,14 @@ class ConfirmedActionsAdmin(QuarryAdmin):
             self.message_user(
                 request,
                 f"At most {self.max_selected:,} {self.opts.verbose_name_plural} can be confirmed at once;"
-                " narrow the list with a filter or a search, then act in turns. Nothing was changed.",
+                " narrow the list with a filter or a search, and repeat for the rest. Nothing was changed.",
                 messages.WARNING,
             )
             return HttpResponseRedirect(self._list_url())
         if not ids:
-            self.message_user(request, "None of them exists any more. Nothing was changed.", messages.WARNING)
+            self.message_user(
+                request, "None of the selected rows exists any more. Nothing was changed.", messages.WARNING
+            )
             return HttpResponseRedirect(self._list_url())
         return self._asked(request, action, ids)
 
@@ -167,12 +169,12 @@ class ConfirmedActionsAdmin(QuarryAdmin):
             facts = {}
         expected = {"do": action.name, "by": request.user.pk, "of": self.opts.label_lower}
         if {name: facts.get(name) for name in expected} != expected:
-            text = "This confirmation has expired or belongs to somebody else; choose again. Nothing was changed."
+            text = "This confirmation has expired or belongs to another user; choose again. Nothing was changed."
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(self._list_url())
         ids, reason = self._parsed(facts["ids"]), request.POST.get("reason", "").strip()
         if not reason or len(reason) > MAX_REASON_CHARACTERS:
-            error = f"Type why, in at most {MAX_REASON_CHARACTERS} characters: it is kept in the history."
+            error = f"Enter a reason of at most {MAX_REASON_CHARACTERS} characters; it is kept in the history."
             return self._asked(request, action, ids, error)
         self._run(request, action, ids, reason)
         return HttpResponseRedirect(self._back_url(ids))
@@ -190,9 +192,9 @@ class ConfirmedActionsAdmin(QuarryAdmin):
         self.acted(request, action, acted_on, reason)
         if receipts:
             self.message_user(request, f"{action.label}: {action.summary(receipts)}", messages.SUCCESS)
-        self._tell_refusals(request, action, refused, len(ids))
+        self._show_refusals(request, action, refused, len(ids))
 
-    def _tell_refusals(
+    def _show_refusals(
         self, request: HttpRequest, action: ConfirmedAction, refused: list[tuple[Any, str]], asked: int
     ) -> None:
         if refused and asked > 1:
@@ -239,5 +241,5 @@ def _chosen(model_admin: ConfirmedActionsAdmin, request: HttpRequest, rows: Quer
     index = request.POST.get("index", "0")
     names = request.POST.getlist("action")
     name = names[int(index)] if index.isdigit() and int(index) < len(names) else ""
-    assert ACTION_CHECKBOX_NAME in request.POST  # Django turns away a choice of nothing before this
+    assert ACTION_CHECKBOX_NAME in request.POST  # Django refuses an empty selection before this
     return model_admin.ask(request, name, rows)

@@ -32,7 +32,7 @@ class ReasonFilter(SimpleListFilter):
 
 @admin.register(WorkItem)
 class WorkItemAdmin(BigTableAdmin):
-    """One row per URL or source of a job."""
+    """One row per item of a job."""
 
     list_display = ("item_key", "state_badge", "why", "attempts", "job_link", "finished_at")
     list_display_links = None
@@ -40,7 +40,7 @@ class WorkItemAdmin(BigTableAdmin):
     list_select_related = ("job",)
     deferred = ("data", "result", "job__payload", "job__result", "job__error", "job__removal")
     search_fields = ("=key",)
-    search_help_text = "A whole URL; with a job chosen it is found by the index"
+    search_help_text = "The whole key of an item; fastest when a job is chosen"
     fieldsets = (
         (None, {"fields": ("item_key", "job", "state_badge", "why", "detail", "finished_at")}),
         ("Work", {"fields": ("lane", "rank", "attempts", "lost_leases", "waited_seconds", "not_before")}),
@@ -55,7 +55,7 @@ class WorkItemAdmin(BigTableAdmin):
 
     @admin.display(description="Item")
     def item_key(self, item: WorkItem) -> SafeString | str:
-        """Return the URL or source, linked to the item's page."""
+        """Return the item's key, linked to the item's page."""
         return format_html('<span class="key">{}</span>', cells.link_to(item, item.key))
 
     @admin.display(description="State")
@@ -75,27 +75,27 @@ class WorkItemAdmin(BigTableAdmin):
 
     @admin.display(description="Detail")
     def detail(self, item: WorkItem) -> str:
-        """Return the sentence that explains the end."""
+        """Return the sentence that explains how the item ended."""
         return str((item.result or {}).get("detail", "—"))
 
     @admin.display(description="Data")
     def data_pretty(self, item: WorkItem) -> SafeString:
-        """Return what the item was given."""
+        """Return the item's input."""
         return cells.pretty(item.data)
 
     @admin.display(description="Result")
     def result_pretty(self, item: WorkItem) -> SafeString:
-        """Return what became of it."""
+        """Return the item's result."""
         return cells.pretty(item.result)
 
 
 @admin.register(JobEvent)
 class JobEventAdmin(BigTableAdmin):
-    """What happened to jobs, those already deleted included."""
+    """What happened to jobs, including deleted ones."""
 
     list_display = ("at", "action", "move", "actor", "reason", "job_key")
     search_fields = ("=actor", "=action")
-    search_help_text = "An account's name, or an action such as cancel"
+    search_help_text = "A username, or an action such as cancel"
     deferred = ("counts",)
     fields = ("at", "action", "move", "actor", "reason", "job_key", "counts_pretty")
     readonly_fields = ("move", "job_key", "counts_pretty")
@@ -120,5 +120,5 @@ class JobEventAdmin(BigTableAdmin):
 
     @admin.display(description="Counts")
     def counts_pretty(self, event: JobEvent) -> SafeString:
-        """Return the numbers of that moment."""
+        """Return the counts recorded with the event."""
         return cells.pretty(event.counts)

@@ -14,7 +14,7 @@ from jobs.registry import owners
 from jobs.staff.confirmed_actions import ConfirmedAction
 from jobs.states import ACTIVE_JOB, CANCELLABLE_JOB, FINISHED_JOB, JobStatus
 
-REMOVAL_WAIT_SECONDS = 2.0  # for all jobs of one action together; what takes longer goes on by itself
+REMOVAL_WAIT_SECONDS = 2.0  # for all jobs of one action together; what takes longer continues by itself
 
 
 def _jobs(number: int) -> str:
@@ -28,8 +28,8 @@ def _cancelled(receipts: Sequence[CancelReceipt]) -> str:
     pending = sum(r.pending for r in changed)
     waiting = f" {pending:,} more being skipped," if pending else ""
     return (
-        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} done before,"
-        f" {failed:,} failed before." + _already(len(receipts) - len(changed))
+        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} already done,"
+        f" {failed:,} already failed." + _already(len(receipts) - len(changed))
     )
 
 
@@ -47,7 +47,7 @@ def _retried(receipts: Sequence[RetryReceipt]) -> str:
 
 
 def _removed(receipts: Sequence[RemovalReceipt]) -> str:
-    """Wait a moment for the removals to finish, then say how far they are."""
+    """Wait a moment for the removals to finish, then return their progress as one sentence."""
     now, _ = waited(list(receipts), _read_anew, _are_finished, seconds=REMOVAL_WAIT_SECONDS)
     parts = []
     for kind in owners.artifact_names():
@@ -57,9 +57,9 @@ def _removed(receipts: Sequence[RemovalReceipt]) -> str:
         )
         shared = f" ({kept:,} kept for other jobs)" if kept else ""
         parts.append(f"{deleted:,} of {found:,} {kind} deleted{shared}")
-    at_work = sum(not receipt.finished for receipt in now)
-    going_on = f" {_jobs(at_work)} still at work; reload to see the end." if at_work else ""
-    return f"{_jobs(len(now))}; {', '.join(parts)}.{going_on}"
+    unfinished = sum(not receipt.finished for receipt in now)
+    under_way = f" {_jobs(unfinished)} still under way; reload the page to see the result." if unfinished else ""
+    return f"{_jobs(len(now))}; {', '.join(parts)}.{under_way}"
 
 
 def _read_anew(receipts: list[RemovalReceipt]) -> list[RemovalReceipt]:
@@ -90,7 +90,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         label="Pause",
         permissions=("jobs.cancel_job",),
         service=job_pause,
-        effect="No more items are begun. What is in flight finishes; everything else waits until the job is resumed.",
+        effect="No more items are started. Items in flight finish; all others wait until the job is resumed.",
         summary=_moved,
         fits=_stands_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
     ),
@@ -108,7 +108,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         label="Cancel",
         permissions=("jobs.cancel_job",),
         service=job_cancel,
-        effect="Pending items are skipped and requests in flight are aborted. What is done stays.",
+        effect="Pending items are skipped and items in flight are aborted. What is done is kept.",
         summary=_cancelled,
         fits=_stands_in(CANCELLABLE_JOB),
         is_destructive=True,
@@ -119,7 +119,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         permissions=("jobs.cancel_job",),
         service=job_cancel,
         options={"force": True},
-        effect="The job is cancelled at once, without waiting for its workers; what they still deliver is discarded.",
+        effect="The job is cancelled at once, without waiting for its workers; later results are discarded.",
         summary=_cancelled,
         fits=_stands_in(frozenset({JobStatus.CANCELLING})),
         is_destructive=True,
@@ -129,7 +129,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         label="Retry",
         permissions=("jobs.retry_job",),
         service=retry.job_retry,
-        effect="Failed items are tried again; of a cancelled job also those the cancel skipped.",
+        effect="Failed items are tried again; for a cancelled job, also the items that the cancel skipped.",
         summary=_retried,
         ticked=("reasons", "hosts"),
         fits=_is_retryable,
@@ -139,7 +139,8 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         label="Clean up",
         permissions=("jobs.cleanup_job",),
         service=removal.job_cleanup,
-        effect="What the job made is deleted wherever it is stored, except what other jobs hold. Job and history stay.",
+        effect="What the job made is deleted, wherever it is stored, except what other jobs also use. The job itself"
+        " and its history are kept.",
         summary=_removed,
         fits=_is_cleanable,
         is_destructive=True,
@@ -150,8 +151,8 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         permissions=("jobs.delete_job", "jobs.cleanup_job"),
         service=removal.job_delete,
         options={"cleanup": True},
-        effect="The job and what it made are deleted wherever that is stored, except what other jobs hold. An active"
-        " job is cancelled first.",
+        effect="The job and what it made are deleted, wherever it is stored, except what other jobs also use. An"
+        " active job is cancelled first.",
         summary=_removed,
         fits=_stands_in(ACTIVE_JOB | FINISHED_JOB),
         is_destructive=True,
@@ -162,7 +163,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         permissions=("jobs.delete_job",),
         service=removal.job_delete,
         options={"cleanup": False},
-        effect="The job and its list of items are deleted; what it made stays in the project and stays searchable.",
+        effect="The job and its list of items are deleted; what it made stays in the project and remains searchable.",
         summary=_removed,
         fits=_stands_in(FINISHED_JOB),
         is_destructive=True,

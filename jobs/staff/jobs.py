@@ -46,10 +46,10 @@ class KindFilter(SimpleListFilter):
 
 
 class JobChangeList(ChangeList):
-    """Adds the item counts of the jobs shown, from one statement; nothing is read before an action is chosen."""
+    """Adds the item counts of the jobs shown, from one statement; requests for an action read none."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Select the page; with its counts, when it is going to be shown."""
+        """Select the page, with its counts if it is going to be shown."""
         super().get_results(request)
         if request.method == "GET":
             shown = list(self.result_list)
@@ -94,7 +94,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
 
     @admin.display(description="Job", ordering="label")
     def name(self, job: Job) -> SafeString:
-        """Return the label, linked, above the end of the id, which tells jobs apart best."""
+        """Return the label, linked, above the end of the id, the part that differs most between jobs."""
         link = cells.link_to(job, job.label or f"{job.kind} job")
         short = str(job.pk).rpartition("-")[2]
         return format_html(
@@ -119,11 +119,11 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
 
     @admin.display(description="Duration")
     def duration(self, job: Job) -> str:
-        """Return how long the job took, or has been at it."""
+        """Return how long the job took, or how long it has been running."""
         return cells.duration(job.started_at, job.completed_at)
 
     def preview(self, action: ConfirmedAction, ids: Sequence[UUID]) -> PreviewTable:
-        """Return items by state, and for what deletes also everything the jobs made."""
+        """Return items by state, and for actions that delete, also everything the jobs made."""
         wants_artifacts = action.name in {"cleanup", "delete", "delete_keep"}
         found = tallies.jobs_preview(ids, with_artifacts=wants_artifacts)
         states = [state.value for state in ItemState]
@@ -135,16 +135,16 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         totals = [*_numbers(found.items, states), *_numbers(found.artifacts, kinds_made)]
         notes = [found.unavailable] if found.unavailable else []
         if len(found.jobs) > tallies.ARTIFACTS_PER_JOB and kinds_made:
-            notes.append("What the jobs made is counted for all of them together.")
+            notes.append("What the jobs made is shown as a total for all of them.")
         return PreviewTable([*states, *kinds_made], lines, totals, notes)
 
     def choices(self, action: ConfirmedAction, ids: Sequence[UUID]) -> list[ChoiceGroup]:
-        """Return for which reasons, and on which hosts, there is something to be tried again."""
+        """Return the reasons and hosts for which there are items to retry."""
         if action.name != "retry":
             return []
         reasons, hosts = tallies.items_retryable(ids)
         return [
-            ChoiceGroup("reasons", "Only items that ended for these reasons", reasons),
+            ChoiceGroup("reasons", "Only items that failed or were skipped for these reasons", reasons),
             ChoiceGroup("hosts", "Only items of these hosts", hosts),
         ]
 
@@ -200,7 +200,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
 
 
 def _failures(job_id: UUID) -> list[WorkItem]:
-    """Return some failed items, in the order of their keys: the ledger's unique index finds them."""
+    """Return some failed items, ordered by key: the ledger's unique index finds them."""
     rows = WorkItem.objects.filter(job_id=job_id, state=ItemState.FAILED.value).annotate(detail=KT("result__detail"))
     return list(rows.only("pk", "key", "reason", "attempts", "finished_at").order_by("key")[:FAILURES_SHOWN])
 

@@ -1,4 +1,4 @@
-"""API keys in the admin: made here, shown once, revoked instead of deleted."""
+"""API keys in the admin: created here, shown once, revoked instead of deleted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from jobs.staff.confirmed_actions import ConfirmedAction, ConfirmedActionsAdmin,
 
 def _revoked(receipts: Sequence[RevokeReceipt]) -> str:
     changed = sum(receipt.changed for receipt in receipts)
-    return f"{changed:,} revoked, {len(receipts) - changed:,} were so already."
+    return f"{changed:,} revoked, {len(receipts) - changed:,} already revoked."
 
 
 REVOKE = ConfirmedAction(
@@ -36,7 +36,7 @@ REVOKE = ConfirmedAction(
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """Whose key, and what for."""
+    """The user and the name of a new key."""
 
     class Meta:
         model = ApiKey
@@ -45,7 +45,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ConfirmedActionsAdmin):
-    """Keys for programs; each acts as its user."""
+    """Keys with which programs act as users."""
 
     confirmed_actions = (REVOKE,)
     form = ApiKeyForm
@@ -60,27 +60,27 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
         return obj is None and super().has_change_permission(request)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        """Return what is asked for a new key, and what is shown of an existing one."""
+        """Return the fields of the form for a new key, or those shown for an existing one."""
         shown = ("user", "name", "prefix", "state", "created_at", "last_used_at", "revoked_at")
         return ("user", "name") if obj is None else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        """Return everything, once the key exists."""
+        """Return all fields for an existing key, none for a new one."""
         return () if obj is None else tuple(self.get_fields(request, obj))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer active users only, and oneself alone to whoever may not change users."""
+        """Offer active users; those who may not change users can choose only themselves."""
         users = get_user_model().objects.filter(is_active=True).order_by("username")
         may_choose = request.user.has_perm("auth.change_user")
         kwargs["queryset"] = users if may_choose else users.filter(username=request.user.get_username())
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        """Make the key and show it, this one time."""
+        """Create the key and show it, this one time."""
         key = key_create(username=obj.user.get_username(), name=obj.name)
         made = ApiKey.objects.filter(user=obj.user, name=obj.name).latest("pk")
         obj.pk, obj.prefix = made.pk, made.prefix
-        messages.success(request, f"The key is {key} (shown this once; only its hash is kept).")
+        messages.success(request, f"The key is {key} (copy it now: it is not shown again).")
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         """Return to the list, where the message shows the key."""
@@ -88,7 +88,7 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> SafeString:
-        """Return whether the key still opens anything."""
+        """Return whether the key is active or revoked, as a badge."""
         return cells.badge("active" if key.is_active else "revoked")
 
     def preview(self, action: ConfirmedAction, ids: Sequence[int]) -> PreviewTable:
@@ -101,7 +101,7 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
         return PreviewTable(["user"], lines, [""])
 
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[int], reason: str) -> None:
-        """Write the revocation into the admin's log, which is a key's only history."""
+        """Record the revocation in the admin's log, a key's only history."""
         if ids:
             rows = ApiKey.objects.filter(pk__in=ids)
             LogEntry.objects.log_actions(request.user.pk or 0, rows, CHANGE, f"Revoked: {reason}")

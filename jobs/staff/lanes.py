@@ -1,4 +1,4 @@
-"""Lanes in the admin: which host or share of extractions is being served, and pausing it."""
+"""Lanes in the admin: which ones are being served, and pausing them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -30,15 +30,15 @@ LANE_ACTIONS: tuple[ConfirmedAction, ...] = (
         name="pause",
         label="Pause",
         service=lane_pause,
-        effect="Nothing is asked of these hosts any more, for no job. What is in flight is broken off and done again"
-        " after the resume; jobs with work elsewhere go on with that.",
+        effect="Work in these lanes stops, for all jobs: a lane of a host gets no more requests. Items in flight are"
+        " aborted and done again after the resume; jobs continue in their other lanes.",
         fits=lambda lane: lane.paused_at is None,
     ),
     _lane_action(
         name="resume",
         label="Resume",
         service=lane_resume,
-        effect="What waits here is worked on again, at once.",
+        effect="Items waiting in these lanes are worked on again, at once.",
         fits=lambda lane: lane.paused_at is not None,
     ),
 )
@@ -46,12 +46,12 @@ LANE_ACTIONS: tuple[ConfirmedAction, ...] = (
 
 @admin.register(Lane)
 class LaneAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
-    """The queues: a host for fetching, a numbered lane for extraction."""
+    """The queues, each served by one worker at a time."""
 
     confirmed_actions = LANE_ACTIONS
     list_display = ("key", "state", "woken_at", "paused_at", "paused_by", "paused_reason")
     search_fields = ("key",)
-    search_help_text = "Part of a host's name"
+    search_help_text = "Part of a lane's key, such as the name of a host"
     ordering = ("key",)
     show_full_result_count = False
     fields = ("key", "state", "lease_until", "woken_at", "paused_at", "paused_by", "paused_reason", "cursor_job")
@@ -59,11 +59,11 @@ class LaneAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, lane: Lane) -> SafeString:
-        """Return whether a worker serves the lane, it is paused, or nobody does."""
+        """Return whether the lane is running, paused or idle, as a badge."""
         return cells.badge(_state(lane))
 
     def preview(self, action: ConfirmedAction, ids: Sequence[int]) -> PreviewTable:
-        """Return what unfinished jobs have in each lane."""
+        """Return how many items unfinished jobs have in each lane."""
         counted = tallies.items_by_lane(ids)
         lines: list[tuple[str, str, list[int | str]]] = [
             (lane.key, _state(lane), [*counted.get(lane.pk, (0, 0, 0))])
@@ -73,7 +73,7 @@ class LaneAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         return PreviewTable(["jobs", "pending", "in flight"], lines, ["", *items])
 
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[int], reason: str) -> None:
-        """Write it into the admin's log: a resume leaves no trace on the lane itself."""
+        """Record it in the admin's log: a resume leaves no trace on the lane itself."""
         if ids:
             rows = Lane.objects.filter(pk__in=ids)
             LogEntry.objects.log_actions(request.user.pk or 0, rows, CHANGE, f"{action.label}: {reason}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-EXACT_COUNT_ROWS = 10_000  # up to here rows are counted; beyond it the planner's own estimate is shown
+EXACT_COUNT_ROWS = 10_000  # up to this many rows are counted; beyond it the planner's estimate is shown
 ROWS_PER_PAGE = 50
 AFTER_VAR = "after"
 BEFORE_VAR = "before"
@@ -35,7 +35,7 @@ class ProjectFilter(RelatedFieldListFilter):
 
 
 class QuarryAdmin(ModelAdmin):
-    """A page of our site. Django's deletion loads the whole object graph, so it is closed; services delete."""
+    """A page of our site. Django's deletion loads the whole object graph, so it is disabled; services delete."""
 
     list_per_page = ROWS_PER_PAGE
     show_facets = ShowFacets.NEVER
@@ -46,7 +46,7 @@ class QuarryAdmin(ModelAdmin):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Return the list, titled with what it lists."""
+        """Return the list, with the plural name of its rows as the title."""
         title = str(self.opts.verbose_name_plural)
         context = {"title": title[:1].upper() + title[1:]} | (extra_context or {})
         return super().changelist_view(request, context)
@@ -79,7 +79,7 @@ def rows_expected(rows: QuerySet[Any]) -> int:
 
 
 class EstimatedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Counts a small table exactly; of a big one no row is counted, the planner is asked instead."""
+    """Counts a small table exactly; for a big one it asks the planner instead."""
 
     @cached_property
     def is_estimate(self) -> bool:
@@ -89,7 +89,7 @@ class EstimatedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at
 
     @cached_property
     def count(self) -> int:
-        """How many rows there are, as far as it is worth knowing."""
+        """The number of rows: exact up to EXACT_COUNT_ROWS, else as `is_estimate` says."""
         rows: Any = self.object_list
         if self.is_estimate:
             return rows_expected(rows)
@@ -109,7 +109,7 @@ class KeysetChangeList(ChangeList):
         return {name: value for name, value in found.items() if name not in (AFTER_VAR, BEFORE_VAR)}
 
     def get_results(self, request: HttpRequest) -> None:
-        """Select one page of rows by key, and know whether there are pages on either side."""
+        """Select one page of rows by key, and find out whether there are pages before and after it."""
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.result_count = self.paginator.count
         self.is_estimate = self.paginator.is_estimate
@@ -132,7 +132,7 @@ class KeysetChangeList(ChangeList):
         shown = found[: self.list_per_page]
         if before:
             shown.reverse()
-        self.result_list = shown  # templates only walk it
+        self.result_list = shown  # templates only iterate over it
         first, last = (getattr(shown[0], field), getattr(shown[-1], field)) if shown else (None, None)
         self.newer = self._link({BEFORE_VAR: first}) if shown and (after or (before and has_more)) else None
         self.older = self._link({AFTER_VAR: last}) if shown and (before or has_more) else None
@@ -146,7 +146,7 @@ class KeysetChangeList(ChangeList):
         try:
             return rows.filter(**{lookup: edge})
         except (ValueError, TypeError):
-            return rows.none()  # a hand-typed key that is none
+            return rows.none()  # a hand-typed key that is not valid
 
     def _link(self, key: dict[str, Any]) -> str:
         return self.get_query_string(key, remove=[AFTER_VAR, BEFORE_VAR])

@@ -1,4 +1,4 @@
-"""Numbers as templates show them."""
+"""How templates show numbers."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ register = template.Library()
 
 @register.filter
 def number(value: Any) -> Any:
-    """Return an integer with thousands set apart; anything else as it is."""
+    """Return an integer with thousands separators; anything else unchanged."""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,4 +1,4 @@
-"""The two threads that parsing, extracting and embedding share.
+"""The two threads for all CPU-bound work of a process.
 
 More would only fight for the interpreter lock and slow down every database round trip of the process.
 """
@@ -23,7 +23,7 @@ class Abandoned(Exception):
 async def on_cpu(work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
     """Return `work(*args, **kwargs)`, run on one of the two threads; the event loop goes on meanwhile.
 
-    When the caller is cancelled, work that waits for a thread never begins, and work that runs is told so by its
+    When the caller is cancelled, work that waits for a thread never begins, and running work is stopped by its
     next `cancellation_check()`.
     """
     abandoned = threading.Event()

@@ -1,4 +1,4 @@
-"""Healing: what crashes, lost messages and lost leases left behind is put right, every few seconds.
+"""Healing: what crashes, lost messages and lost leases left behind is repaired, every few seconds.
 
 Every step is a guarded statement of its own and harmless to repeat; one healer works at a time, except on
 cancelling jobs.
@@ -18,26 +18,26 @@ from jobs.postgres.advisory_locks import HEALER_LOCK, lock_tried
 from jobs.registry import chores
 from jobs.states import ACTIVE_JOB, JobStatus
 
-MAX_REMOVALS = 50  # sent again per round: of a thousand waiting ones, most already have a message
+MAX_REMOVALS = 50  # sent again per round: if a thousand are waiting, most already have a message
 
 
 @dataclass(frozen=True, slots=True)
 class HealReceipt:
-    """What one round of healing found and put right."""
+    """What one round of healing found and repaired."""
 
-    ran: bool  #: False when another healer was at work, and only cancelling jobs were looked after
+    ran: bool  #: False when another healer was running, and only cancelling jobs were healed
     leases_expired: int = 0
     workers_lost: int = 0
     skipped: int = 0
     ended: int = 0
     woken: int = 0
-    retired: int = 0  #: finished jobs whose cleanup was asked for because of their age
+    retired: int = 0  #: finished jobs whose cleanup was requested because of their age
 
 
 def heal() -> HealReceipt:
-    """Put right what nobody else will; return what was found.
+    """Repair what no other process will; return what was found.
 
-    While another healer is at work, only cancelling jobs are looked after: somebody may wait for their end.
+    While another healer is running, only cancelling jobs are healed: a caller may be waiting for their end.
     Raises: ExceptionGroup when jobs could not be ended, after all the others were healed.
     """
     with lock_tried(HEALER_LOCK) as is_alone:
@@ -91,7 +91,7 @@ def _jobs_in(statuses: Collection[JobStatus]) -> list[UUID]:
 
 
 def lanes_rewake() -> int:
-    """Wake again the lanes with due work that nobody serves; return how many."""
+    """Wake the lanes that have due work but are not served; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -110,7 +110,7 @@ def lanes_rewake() -> int:
 def removals_rewake() -> int:
     """Send again the actor of cleanups and deletes that are not finished, at most MAX_REMOVALS; return how many.
 
-    Picked at random, so that some that fail again and again keep none of the others waiting.
+    Picked at random, so that removals that keep failing do not hold up the others.
     """
     with connection.cursor() as cursor:
         cursor.execute(

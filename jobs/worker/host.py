@@ -1,7 +1,7 @@
-"""Hosting workers in this process: the embedded profile's one process that works, whoever started it.
+"""Hosting workers in this process: in the embedded profile one process works, whichever command started it.
 
-An advisory lock of PostgreSQL says who works; it is held by the connection that also listens for the messages
-of the other processes. With a message broker of its own (`BROKER_URL`) nothing here is used.
+An advisory lock of PostgreSQL says which one; it is held by the connection that also listens for the messages of the
+other processes. With a message broker of its own (`BROKER_URL`) nothing here is used.
 """
 
 import logging
@@ -30,7 +30,7 @@ WORK_THREADS = 6
 CONTROL_THREADS = 2
 STOP_MILLISECONDS = 40_000
 RECONNECT_SECONDS = 1.0
-LOOK_FOR_WORK_SECONDS = 2.0  # while another process works: whether it still does
+LOOK_FOR_WORK_SECONDS = 2.0  # how long to wait before trying to take over from another process
 
 
 class WorkerBusy(Conflict):
@@ -70,7 +70,7 @@ class WorkerHost:
             self._connection.close()
             raise WorkerBusy()
         try:
-            leases_expire(all_of_them=True)  # we hold the lock: whoever held these leases is dead
+            leases_expire(all_of_them=True)  # we hold the lock: the process that held these leases is dead
             chores.host_opened()
             self._broker.is_hosting = True
             if not getattr(self._broker, "was_booted", False):
@@ -83,7 +83,7 @@ class WorkerHost:
                     worker.start()
             for thread in self._threads:
                 thread.start()
-            actor_send(HEAL)  # what was submitted while nobody worked waits for no clock
+            actor_send(HEAL)  # jobs submitted while no process worked need not wait for the clock
         except BaseException:
             self._broker.is_hosting = False
             self._connection.close()
@@ -102,7 +102,7 @@ class WorkerHost:
         try:
             chores.host_closed()
         except Error:
-            # PostgreSQL went first. The next host takes this one for dead, which costs it an audit.
+            # PostgreSQL stopped first. The next host will assume that this one crashed and check more than needed.
             log.warning("host_end_not_noted", exc_info=True)
         finally:
             self._connection.close()
@@ -113,7 +113,7 @@ class WorkerHost:
             return bool(cursor.fetchone()[0])
 
     def _listen(self) -> None:
-        """Queue what other processes announce; after a lost connection take lock and channel again."""
+        """Queue what other processes announce; after a lost connection, take the lock and listen again."""
         while not self._stopping.is_set():
             try:
                 if not self._connection.is_usable():
@@ -140,7 +140,7 @@ class WorkerHost:
 
 @contextmanager
 def _second_worker_expected() -> Iterator[None]:
-    """Silence the broker's warning about a second Worker: ours serve different queues, which is sound."""
+    """Silence the broker's warning about a second Worker: ours serve different queues, which is safe."""
     logger = logging.getLogger(f"dramatiq.broker.{type(dramatiq.get_broker()).__name__}")
 
     def keep(record: logging.LogRecord) -> bool:
@@ -154,7 +154,7 @@ def _second_worker_expected() -> Iterator[None]:
 
 
 def is_hosted() -> bool:
-    """Return whether some process hosts the workers at this moment."""
+    """Return whether any process is hosting the workers right now."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
@@ -165,7 +165,7 @@ def is_hosted() -> bool:
 
 
 def hosting_or_waiting(finished: Callable[[], bool]) -> None:
-    """Return once `finished()`, working ourselves whenever no other process does.
+    """Return once `finished()`, hosting the workers in this process whenever no other does.
 
     With a message broker of its own, an installation has workers of its own: then this only waits.
     """

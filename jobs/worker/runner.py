@@ -30,14 +30,14 @@ def slice_run(*, lane_id: int) -> int:
     if taken is None:
         return 0
     key, lease = taken
-    pause_seconds = NEAR_SECONDS  # a slice that broke off is not tried again at once, over and over
+    pause_seconds = NEAR_SECONDS  # a slice that failed is not tried again at once, over and over
     try:
         with DatabaseThread() as database:
             settled = _run_in_helper_thread(Slice(lane_id, key, lease, database))
         pause_seconds = 0.0
         return settled
     finally:
-        connection.close_if_unusable_or_obsolete()  # it lay idle; PostgreSQL may have restarted
+        connection.close_if_unusable_or_obsolete()  # it was idle; PostgreSQL may have restarted
         lanes.lane_release(lane_id, lease)
         _wake_again(lane_id, pause_seconds)
 
@@ -70,7 +70,7 @@ def _serve(loop: asyncio.AbstractEventLoop, work: Slice, result: "Future[int]") 
 
 
 def _wake_again(lane_id: int, pause_seconds: float) -> None:
-    """Look once more after the lane was given back: a wake-up that came meanwhile was dropped."""
+    """Check once more after releasing the lane: a wake-up that came meanwhile was dropped."""
     due = lanes.lane_due_in_seconds(lane_id)
     if due is None:
         return

@@ -1,7 +1,7 @@
 """One slice: claims items of a lane, works on many at once, settles them, and accounts for every claim.
 
 All of it runs on one event loop; only `DatabaseThread` talks to PostgreSQL. Whatever ends a slice (nothing
-left, time up, a stop, an error), finished results are settled and the other claims are given back.
+left, time up, a stop, an error), finished results are settled and the other claims are released.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ NEAR_SECONDS = 5.0  # work due this soon is waited for
 
 @dataclass(slots=True)
 class Held:
-    """A claim in hand and the task that works on it."""
+    """A claim that this slice holds, and the task that works on it."""
 
     claim: Claim
     task: asyncio.Task[Outcome]
@@ -60,7 +60,7 @@ class Slice:
     finished_since: float = 0.0
     jobs: dict[UUID, JobRef] = field(default_factory=dict)
     stopping: bool = False
-    alone: bool = False  #: one item that lost a lease before is in hand; nothing else may be
+    alone: bool = False  #: the one claim held is an item that lost a lease before; no other may be held
     began: float = field(default_factory=time.monotonic)
     next_check: float = 0.0
     next_heartbeat: float = 0.0
@@ -105,14 +105,14 @@ class Slice:
     # Claiming
 
     async def _feed(self, worker: Worker) -> None:
-        room = worker.in_hand - len(self.held) - len(self.finished)
+        free = worker.in_hand - len(self.held) - len(self.finished)
         now = time.monotonic()
         time_is_up = now - self.began > self.seconds
-        if self.stopping or self.alone or time_is_up or now < self.next_claim or room * 4 < worker.in_hand:
+        if self.stopping or self.alone or time_is_up or now < self.next_claim or free * 4 < worker.in_hand:
             return
         if queued := await self.database(lanes.lane_queued_jobs, self.lane_id):
             await self.database(job_start, queued)
-        claims = await self.database(items_claim, self.lane_id, room)
+        claims = await self.database(items_claim, self.lane_id, free)
         if not claims and not self.held and not self.finished:
             claims = await self.database(items_claim, self.lane_id, 1, lost=True)
             self.alone = bool(claims)
@@ -154,7 +154,7 @@ class Slice:
             async with asyncio.timeout(worker.item_deadline_seconds):
                 return await worker.work(self.jobs[claim.job_id], claim)
         except TimeoutError:
-            detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the longest one item may take"
+            detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the most that one item may take"
             return kinds.retryable(claim, Reason.TIMEOUT, detail=detail)
         except Exception as error:
             if isinstance(error, QuarryError) and error.is_temporary:  # a service's trouble, not the item's
@@ -182,7 +182,7 @@ class Slice:
     # Settling
 
     def _collect(self) -> None:
-        """Move finished tasks from hand to `finished`."""
+        """Move finished tasks from `held` to `finished`."""
         for held in [held for held in self.held.values() if held.task.done()]:
             del self.held[held.claim.id]
             if not self.finished:

@@ -336,8 +336,8 @@ PROTECTIONS = [
         "audit/test_slices.py::test_a_host_that_loses_the_database_still_stops",
         Change(
             "jobs/worker/host.py",
-            "        except Error:\n            # PostgreSQL went first.",
-            "        except KeyError:\n            # PostgreSQL went first.",
+            "        except Error:\n            # PostgreSQL stopped first.",
+            "        except KeyError:\n            # PostgreSQL stopped first.",
         ),
     ),
 ]

@@ -61,8 +61,8 @@ SERVICES: dict[str, Callable[..., Any]] = {
 NEXT_STEPS = {
     "job_active": r"(cancel it or let it finish, then it can be|as soon as its status is cancelled, in a few seconds)",
     "already_finished": "Clean it up or delete it",
-    "job_deleting": "(nothing more is needed|start a new one)",
-    "cleanup_running": "wait for it to end, then start a new job",
+    "job_deleting": "(there is nothing more to do|start a new one)",
+    "cleanup_running": "wait until that is finished, then start a new job",
     "no_artifacts": "start a new job",
     "nothing_to_retry": "Start a new job",
     "not_pausable": "([Rr]etry it|Start a new job)",

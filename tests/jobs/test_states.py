@@ -23,8 +23,8 @@ from jobs.states import (
     ItemState,
     JobStatus,
     Reason,
-    item_sources,
-    job_sources,
+    item_states_before,
+    job_statuses_before,
 )
 from tests.helpers.factories import item, lane_id, states
 
@@ -156,9 +156,9 @@ def test_every_listed_item_move_but_a_retry_is_made_by_some_operation() -> None:
 
 
 def test_sources_read_the_tables_backwards() -> None:
-    assert job_sources(JobStatus.DELETING) == ["cancelled", "completed", "failed"]
-    assert job_sources(JobStatus.CANCELLED) == ["cancelling", "paused", "queued", "running"]
-    assert item_sources(ItemState.PENDING) == ["claimed", "failed", "skipped"]
+    assert job_statuses_before(JobStatus.DELETING) == ["cancelled", "completed", "failed"]
+    assert job_statuses_before(JobStatus.CANCELLED) == ["cancelling", "paused", "queued", "running"]
+    assert item_states_before(ItemState.PENDING) == ["claimed", "failed", "skipped"]
 
 
 def test_a_cancelled_job_ends_with_its_items_counted(make_job: Callable[..., Job]) -> None:

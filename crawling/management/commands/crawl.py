@@ -17,6 +17,7 @@ class Command(JobCommand):
         """Take the URL and the limits of the crawl."""
         parser.add_argument("url", help="where to start, such as https://example.org/docs/")
         self.project_arguments(parser)
+        parser.add_argument("--group", default="", metavar="NAME", help="source group (default: the host's name)")
         parser.add_argument(
             "--max-depth", type=int, default=DEFAULT_DEPTH, metavar="N", help="links away from the start, at most"
         )

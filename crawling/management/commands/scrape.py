@@ -17,6 +17,7 @@ class Command(JobCommand):
         """Take the URLs."""
         parser.add_argument("urls", nargs="+", metavar="url", help="addresses of pages")
         self.project_arguments(parser)
+        parser.add_argument("--group", default="", metavar="NAME", help="source group (default: the host's name)")
         parser.add_argument("--no-extract", action="store_true", help="only fetch and index; extract nothing")
 
     def run(self, **options: Any) -> int:

@@ -9,11 +9,11 @@ from jobs.cli.base import QuarryCommand
 
 
 class Command(QuarryCommand):
-    help = "Print a new API key that acts as the user. It is shown this once; only its hash is kept."
+    help = "Print a new API key that acts as the given user. It is shown only once: Quarry stores only its hash."
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the user's name and a name for the key."""
-        parser.add_argument("user", help="the user it acts as")
+        """Add the user's name and a name for the key."""
+        parser.add_argument("user", help="username of the account that the key acts as")
         parser.add_argument("--name", default="command line", help="what the key is for")
 
     def run(self, **options: Any) -> int:

@@ -9,8 +9,8 @@ from jobs.control.removal import job_cleanup
 
 
 class Command(RemovalCommand):
-    help = "Delete what finished jobs made, from PostgreSQL and the vector store; what other jobs hold stays."
+    help = "Delete what finished jobs made, wherever it is stored, except what other jobs also use."
 
     def service(self, **options: Any) -> Callable[..., Any]:
-        """Return the asking for one cleanup."""
+        """Return the function that requests the cleanup of one job."""
         return partial(job_cleanup, actor=self.actor, reason=options["reason"])

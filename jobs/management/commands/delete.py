@@ -11,13 +11,15 @@ from jobs.control.removal import job_delete
 
 
 class Command(RemovalCommand):
-    help = "Delete jobs. What they made stays with the project, unless --cleanup is given."
+    help = "Delete jobs. What they made stays in the project, unless --cleanup is given."
 
     def own_arguments(self, parser: CommandParser) -> None:
-        """Take `--cleanup`, too."""
+        """Add `--detach` and `--cleanup`."""
         super().own_arguments(parser)
-        parser.add_argument("--cleanup", action="store_true", help="cancel it if need be and delete what it made, too")
+        parser.add_argument(
+            "--cleanup", action="store_true", help="cancel the job if it is active, and delete what it made as well"
+        )
 
     def service(self, **options: Any) -> Callable[..., Any]:
-        """Return the asking for one deletion."""
+        """Return the function that requests the deletion of one job."""
         return partial(job_delete, cleanup=options["cleanup"], actor=self.actor, reason=options["reason"])

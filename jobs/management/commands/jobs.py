@@ -20,13 +20,15 @@ class Command(QuarryCommand):
     help = "List the newest jobs, or show one job with its counts and history."
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take an id or filters."""
+        """Add an id and the filters."""
         parser.add_argument("job_id", nargs="?", help="show this job")
-        parser.add_argument("--status", choices=[status.value for status in JobStatus], help="only such jobs")
-        parser.add_argument("--limit", type=int, default=20, metavar="N", help="jobs at most (default: 20)")
+        parser.add_argument(
+            "--status", choices=[status.value for status in JobStatus], help="only jobs with this status"
+        )
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="list at most N jobs (default: 20)")
 
     def run(self, **options: Any) -> int:
-        """Show one job or the list."""
+        """Print one job or the list; return 0."""
         if options["job_id"]:
             self._show(options["job_id"])
         else:
@@ -53,7 +55,7 @@ class Command(QuarryCommand):
             return
         if not listed:
             starts = " or ".join(f"manage.py {name}" for name in kinds.names())
-            self.stdout.write(f"No jobs yet. Start one with {starts}.")
+            self.stdout.write(f"No jobs to list. Start one with {starts}.")
         for row in listed:
             self.stdout.write(
                 f"{row['pk']}  {row['status']:10} {row['kind']:8} {row['created_at']:%Y-%m-%d %H:%M}  {row['label']}"

@@ -16,27 +16,27 @@ from jobs.mcp.connection import connection_find
 
 class Command(QuarryCommand):
     help = (
-        "Serve AI agents over the Model Context Protocol, on stdin and stdout or over HTTP. The server behind it is"
-        " the one of QUARRY_URL and QUARRY_API_KEY, else the running `up` of this machine."
+        "Serve AI agents over the Model Context Protocol, on stdin and stdout or over HTTP. It calls the server that"
+        " QUARRY_URL and QUARRY_API_KEY name, or else the `up` that runs on this machine."
     )
 
     needs_tables = False  # it speaks to the REST API only
     is_service = True
 
     def arguments(self, parser: CommandParser) -> None:
-        """Take the address for HTTP."""
+        """Add the address for HTTP."""
         parser.add_argument(
             "--http",
             metavar="HOST:PORT",
-            help="serve streamable HTTP at this address instead; requests must bear QUARRY_API_KEY",
+            help="serve streamable HTTP at this address instead; requests must send QUARRY_API_KEY as a bearer token",
         )
 
     def run(self, **options: Any) -> int:
-        """Serve until the client hangs up or somebody interrupts."""
+        """Serve until the client disconnects or the process is interrupted; return 0."""
         from jobs.mcp.serving import http_serve, stdio_serve  # a second of imports that other commands do not need
 
-        for talkative in ("httpx", "mcp"):  # they tell of every request
-            logging.getLogger(talkative).setLevel(logging.WARNING)
+        for verbose in ("httpx", "mcp"):  # they log every request
+            logging.getLogger(verbose).setLevel(logging.WARNING)
         client = QuarryClient(connection_find)
         if options["http"] is None:
             # The thread that reads stdin would keep an interrupted process alive.
@@ -46,7 +46,7 @@ class Command(QuarryCommand):
         key = settings.QUARRY.quarry_api_key
         if not key:
             raise Invalid(
-                "Serving HTTP needs a key that requests must bear: set QUARRY_API_KEY;"
+                "To serve HTTP, set QUARRY_API_KEY to the key that requests must send;"
                 " `manage.py apikey USER` prints a new one."
             )
         hosts = [name for name in settings.ALLOWED_HOSTS if name != "*"]

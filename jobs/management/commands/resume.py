@@ -1,9 +1,9 @@
-"""`manage.py resume ID…`: let paused jobs go on."""
+"""`manage.py resume ID…`: resume paused jobs."""
 
 from jobs.cli.status import StatusCommand
 from jobs.control.pause import job_resume
 
 
 class Command(StatusCommand):
-    help = "Let paused jobs go on."
+    help = "Resume paused jobs."
     move = staticmethod(job_resume)

@@ -14,21 +14,21 @@ from jobs.control.retry import job_retry
 
 
 class Command(JobsCommand):
-    help = "Try the failed items of finished jobs again; of cancelled ones also what the cancel skipped."
+    help = "Try the failed items of finished jobs again; for cancelled jobs, also the items that the cancel skipped."
 
     def own_arguments(self, parser: CommandParser) -> None:
-        """Take which items, and `--detach`."""
+        """Add `--only`, `--host` and `--detach`."""
         parser.add_argument("--only", action="append", default=[], metavar="REASON", help="only items with this reason")
         parser.add_argument("--host", action="append", default=[], metavar="HOST", help="only items of this host")
         self.detach_argument(parser)
 
     def service(self, **options: Any) -> Callable[..., Any]:
-        """Return the retry of one job."""
+        """Return the function that retries one job."""
         wanted = {"reasons": options["only"], "hosts": options["host"], "reason": options["reason"]}
         return partial(job_retry, actor=self.actor, **wanted)
 
     def run_one(self, job_id: UUID, **options: Any) -> int:
-        """Requeue the items and follow the job to its end."""
+        """Retry the items, wait until the job has finished, and return the exit code."""
         receipt = self.service(**options)(job_id=job_id)
         if not self.as_json:
             self.stdout.write(f"{receipt.requeued:,} items will be tried again.")
@@ -37,8 +37,8 @@ class Command(JobsCommand):
             return 0
         return self.finish(job_id, detach=options["detach"])
 
-    def see_all_through(self, accepted: Sequence[UUID], **options: Any) -> bool:
-        """Follow the jobs to their ends; return whether none of them failed as a whole."""
+    def all_finished(self, accepted: Sequence[UUID], **options: Any) -> bool:
+        """Wait until the jobs have finished; return whether none of them failed or was cancelled."""
         if options["detach"] or not accepted:
             return True
         ends = follow.jobs_follow(accepted, quiet=self.as_json)

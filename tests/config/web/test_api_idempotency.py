@@ -189,7 +189,7 @@ class TestTwoAtTheSameTime:
             assert idempotency.key_take(self.first(api, b'{"name": "n"}')) is None
             reply = in_thread(send, api, "/projects", {"name": "n"}).result()
             problem = problem_of(reply, 409, "idempotency_in_progress")
-            assert "send it again" in problem["detail"]
+            assert "repeat it" in problem["detail"]
             transaction.set_rollback(True)
         assert not Project.objects.exists()
         assert send(api, "/projects", {"name": "n"}).status_code == 201

@@ -29,7 +29,7 @@ def test_the_detail_is_never_replaced_and_no_member_is_overwritten():
     assert problem["detail"] == "Stop it first."
     assert problem["job_status"] == "completed"
     assert problem["job_type"] == "crawl"
-    assert problem["title"] == "Not possible in the present state"
+    assert problem["title"] == "Not possible in the current state"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_cleanup_waits_for_the_actor(api, make_job, in_thread):
         "changed": True,
         "receipt": dict.fromkeys(KINDS, ZEROS),
         "error": None,
-        "message": "What the job made is gone, except what other jobs hold; the job stays.",
+        "message": "What the job made is gone, except what other jobs also use; the job itself is kept.",
     }
     again = cleanup(api, job)
     assert (again.status_code, again.json()["changed"]) == (200, False)
@@ -132,7 +132,7 @@ def test_while_nobody_works_it_is_202_with_numbers_and_what_went_wrong(api, make
     body = cleanup(api, job).json()
     assert (body["changed"], body["sources_deleted"], body["receipt"]) == (False, 2, so_far)
     assert body["error"] == "The store does not answer."
-    assert "tried again" in body["message"]
+    assert "retried automatically" in body["message"]
     job_now = api.get(f"/jobs/{job.pk}").json()
     assert job_now["removal_error"] == "The store does not answer."
     assert job_now["cleanup_requested_at"].endswith("Z") and job_now["cleaned_at"] is None

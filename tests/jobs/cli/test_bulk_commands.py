@@ -109,10 +109,10 @@ def test_removals_are_seen_through(project: Project, command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Name jobs by their ids or by conditions such as --status; one of the two, not both."),
-        ([uuid4(), "--status", "running"], "Name jobs by their ids or by conditions"),
-        ([uuid4(), "nonsense"], "'nonsense' is no job id"),
-        (["--created-before", "yesterday"], "'yesterday' is no time; write it as 2026-03-01"),
+        ([], "Choose jobs either by their ids or by conditions such as --status, not by both."),
+        ([uuid4(), "--status", "running"], "Choose jobs either by their ids or by conditions"),
+        ([uuid4(), "nonsense"], "'nonsense' is not a job id"),
+        (["--created-before", "yesterday"], "'yesterday' is not a time; write it as 2026-03-01"),
         (["--type", "nonsense"], "There are no jobs of type 'nonsense'"),
         (["--project", "nonsense"], "There is no project 'nonsense'"),
     ],
@@ -144,4 +144,4 @@ def test_people_are_told_line_by_line(make_job: MakeJob) -> None:
         f"{done.pk}  refused",
         "2 jobs: 1 changed, 1 refused.",
     ]
-    assert err.getvalue().startswith(f"{done.pk}: The job has already finished as completed")
+    assert err.getvalue().startswith(f"{done.pk}: The job has already finished with status completed")

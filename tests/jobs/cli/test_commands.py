@@ -64,7 +64,7 @@ def test_wrong_use(command: str) -> None:
     assert "copy one from the list of jobs" in malformed.err
     none = run(command, "--json")
     assert (none.code, none.told["code"]) == (2, "invalid")
-    assert none.err.startswith("Name jobs by their ids or by conditions")
+    assert none.err.startswith("Choose jobs either by their ids or by conditions")
 
 
 @pytest.mark.django_db
@@ -84,8 +84,8 @@ def test_cancel_says_what_became_of_everything(make_job: MakeJob) -> None:
     claimed(1)
     ran = run("cancel", job.pk, "--reason", "wrong site")
     assert ran.code == 0
-    assert ran.out == "The job is cancelling: 2 skipped now, 1 in flight, 0 done and kept, 0 failed.\n"
-    assert run("cancel", job.pk).out.startswith("The job was already cancelling: 0 skipped now, 1 in flight")
+    assert ran.out == "The job is cancelling: 2 items skipped, 1 in flight, 0 done and kept, 0 failed.\n"
+    assert run("cancel", job.pk).out.startswith("The job was already cancelling: 0 items skipped, 1 in flight")
     forced = run("cancel", job.pk, "--force", "--json")
     assert (forced.told["status"], forced.told["skipped"], forced.told["in_flight"]) == ("cancelled", 1, 0)
     event = JobEvent.objects.filter(job=job).order_by("id").first()
@@ -109,7 +109,7 @@ def test_retry_takes_its_filters(make_job: MakeJob) -> None:
         items = WorkItem.objects.filter(job=job, key=key)
         items.update(state="failed", reason=reason, finished_at=timezone.now())
     wrong = run("retry", job.pk, "--only", "weather")
-    assert (wrong.code, "There is no reason weather" in wrong.err) == (2, True)
+    assert (wrong.code, "Unknown reason: weather" in wrong.err) == (2, True)
     assert run("retry", job.pk, "--host", "nowhere.test", "--detach").code == 3
     ran = run("retry", job.pk, "--only", "dns", "--detach")
     assert (ran.code, ran.out.splitlines()[0]) == (0, "1 items will be tried again.")
@@ -120,7 +120,7 @@ def test_retry_takes_its_filters(make_job: MakeJob) -> None:
 def test_heal_and_jobs_show_what_they_found(make_job: MakeJob) -> None:
     job = make_job(2, label="docs")
     assert run("heal", "--json").told["ran"] is True
-    assert "0 expired leases returned" in run("heal").out
+    assert "0 items with expired leases made pending again" in run("heal").out
     run("cancel", job.pk)
     shown = run("jobs", job.pk, "--json").told
     assert (shown["status"], shown["counts"], shown["events"][-1]["action"]) == ("cancelled", {"skipped": 2}, "cancel")
@@ -188,7 +188,7 @@ def test_a_removal_that_cannot_be_finished_has_failed(
     assert (ran.code, ran.told["finished"]) == (1, False)
     assert "the vector store does not answer" in ran.told["error"]
     assert ran.err.startswith("Not finished: ")
-    assert ran.err.endswith("It is tried again by every worker.")
+    assert ran.err.endswith("Workers keep trying.")
 
 
 @pytest.mark.django_db(transaction=True)

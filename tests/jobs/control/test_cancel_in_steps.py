@@ -72,7 +72,7 @@ def test_the_admin_says_how_many_are_left(make_job: MakeJob) -> None:
     job = make_job(7)
     receipt = job_cancel(job_id=job.pk)
     assert job_actions._cancelled([receipt]) == (
-        "1 job; 2 items skipped, 5 more being skipped, 0 in flight, 0 done before, 0 failed before."
+        "1 job; 2 items skipped, 5 more being skipped, 0 in flight, 0 already done, 0 already failed."
     )
 
 

@@ -70,7 +70,7 @@ def test_completion_first_then_cancel(make_job: MakeJob, probe: Probe, in_thread
         assert end.job_end_if_done(job.pk) is JobStatus.COMPLETED
         cancel = in_thread(job_cancel, job_id=job.pk)
         cancel.wait_blocked()
-    with pytest.raises(Conflict, match="already finished as completed") as refusal:
+    with pytest.raises(Conflict, match="already finished with status completed") as refusal:
         cancel.result()
     assert (refusal.value.code, refusal.value.context) == ("already_finished", {"status": "completed"})
     job.refresh_from_db()

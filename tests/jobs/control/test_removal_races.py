@@ -174,10 +174,10 @@ def test_points_that_others_made_of_the_pages_are_waited_for(project: Project, m
     assert dead is not None
     monkeypatch.setattr(removal_work, "CONFIRM_SECONDS", 0.2)
     removal.job_cleanup(job_id=job.pk)
-    with pytest.raises(StillThere, match="vectors still holds 1"):
+    with pytest.raises(StillThere, match="not all deleted yet: 1 left"):
         removal_work.removal_finish(job.pk)
     assert (rows_left(), points()) == (GONE, 1)
-    assert "still holds" in Job.objects.get(pk=job.pk).removal_error
+    assert "not all deleted yet" in Job.objects.get(pk=job.pk).removal_error
     time_passes(lease_until=True)
     with pytest.raises(StillThere):  # applied, and applied once more when no late write can come any more
         removal_work.removal_finish(job.pk)

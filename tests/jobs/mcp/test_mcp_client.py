@@ -111,14 +111,14 @@ def test_a_failing_servers_own_words_are_kept_too(server: RestServer, status: in
 @pytest.mark.parametrize(
     ("answer", "code", "words"),
     [
-        (Answer(b"<h1>Bad gateway</h1>", 502, "text/html"), "http_502", "answered 502 Bad Gateway and no reason"),
+        (Answer(b"<h1>Bad gateway</h1>", 502, "text/html"), "http_502", "answered 502 Bad Gateway and gave no reason"),
         (Answer(b"", 500, None), "http_500", "see the server's log"),
         (Answer(b"<h1>?</h1>", 404, "text/html"), "http_404", "check QUARRY_URL"),
         (Answer(b"[1, 2]", 400), "http_400", "check QUARRY_URL"),
         (Answer(b"<h1>Hello</h1>", 200, "text/html"), "not_json", "text/html instead of JSON"),
         (Answer(b"hello", 200, None), "not_json", "instead of JSON"),
         (Answer(b'{"half', 200), "not_json", "broken JSON"),
-        (Answer(b"", 301, None, {"Location": "https://other/"}), "http_301", "towards https://other/"),
+        (Answer(b"", 301, None, {"Location": "https://other/"}), "http_301", "a redirect to https://other/"),
     ],
     ids=["502", "empty 500", "foreign 404", "list 400", "html", "untyped", "broken", "redirect"],
 )

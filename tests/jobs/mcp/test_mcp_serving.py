@@ -85,7 +85,7 @@ def test_without_a_running_server_a_key_is_needed(told: SimpleNamespace) -> None
 @pytest.mark.parametrize("key", ["schlüssel", "a\nb"])
 def test_a_key_that_no_header_can_carry_is_refused(told: SimpleNamespace, key: str) -> None:
     told.quarry_api_key = key
-    with pytest.raises(APIError, match="copy it again") as caught:
+    with pytest.raises(APIError, match="copy the key again") as caught:
         connection_find()
     assert key not in caught.value.message
 

@@ -72,7 +72,7 @@ def test_cancel_says_exact_numbers_and_keeps_the_reason(everything: Client, make
     first, second = make_job(5), make_job(["a", "b"])
     token = frozen(choose(everything, "cancel", first, second))
     assert confirm(everything, "cancel", token, "wrong site") == [
-        "Cancel: 2 jobs; 7 items skipped, 0 in flight, 0 done before, 0 failed before."
+        "Cancel: 2 jobs; 7 items skipped, 0 in flight, 0 already done, 0 already failed."
     ]
     assert states(first) == {"skipped": 5}
     assert {status_of(first), status_of(second)} == {"cancelled"}
@@ -84,9 +84,9 @@ def test_a_refusal_is_told_in_the_words_of_the_service(everything: Client, make_
     done, running = make_job(0, status=JobStatus.COMPLETED, label="done"), make_job(3)
     said = confirm(everything, "cancel", frozen(choose(everything, "cancel", done, running)))
     assert said == [
-        "Cancel: 1 job; 3 items skipped, 0 in flight, 0 done before, 0 failed before.",
+        "Cancel: 1 job; 3 items skipped, 0 in flight, 0 already done, 0 already failed.",
         "Cancel: refused for 1 of 2.",
-        "“done”: The job has already finished as completed; there is nothing to cancel."
+        "“done”: The job has already finished with status completed; there is nothing to cancel."
         " Clean it up or delete it to remove what it made.",
     ]
 
@@ -104,7 +104,7 @@ def test_a_set_belongs_to_its_action_and_its_person(everything: Client, make_job
     token = frozen(choose(everything, "pause", job))
     for client, name in ((staff("view_job", "cancel_job"), "pause"), (everything, "cancel")):
         said = confirm(client, name, token)
-        assert said == ["This confirmation has expired or belongs to somebody else; choose again. Nothing was changed."]
+        assert said == ["This confirmation has expired or belongs to another user; choose again. Nothing was changed."]
     assert confirm(everything, "pause", token[:-2] + "xx")[0].startswith("This confirmation has expired")
     assert status_of(job) == "running"
 
@@ -116,7 +116,7 @@ def test_a_reason_must_be_typed(everything: Client, make_job: Callable[..., Job]
         ACT, {"do": "cancel", "frozen": frozen(choose(everything, "cancel", job)), "reason": reason}
     )
     assert answer.status_code == 422
-    assert "Type why" in answer.content.decode()
+    assert "Enter a reason" in answer.content.decode()
     assert status_of(job) == "running"
 
 
@@ -273,7 +273,7 @@ def test_a_choice_that_was_never_offered_is_refused(everything: Client, make_job
     job = three_failures(make_job)
     form = {"do": "retry", "frozen": frozen(choose(everything, "retry", job)), "reason": "because"}
     told = everything.post(ACT, {**form, "reasons": ["nonsense"]}, follow=True)
-    assert "There is no reason nonsense" in str(next(iter(told.context["messages"])))
+    assert "Unknown reason: nonsense" in str(next(iter(told.context["messages"])))
     assert status_of(job) == "completed"
 
 

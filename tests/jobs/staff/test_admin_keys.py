@@ -35,10 +35,10 @@ def test_a_revoked_key_opens_nothing_and_the_log_says_why(admin_client: Client, 
     key = ApiKey.objects.get()
     asked = admin_client.post(f"{LIST}act/", {"do": "revoke", "id": key.pk})
     form = {"do": "revoke", "frozen": asked.context_data["frozen"], "reason": "lost laptop"}
-    assert said(admin_client.post(f"{LIST}act/", form, follow=True)) == ["Revoke: 1 revoked, 0 were so already."]
+    assert said(admin_client.post(f"{LIST}act/", form, follow=True)) == ["Revoke: 1 revoked, 0 already revoked."]
     assert key_user(value) is None
     assert LogEntry.objects.get(object_id=str(key.pk)).change_message == "Revoked: lost laptop"
-    assert said(admin_client.post(f"{LIST}act/", form, follow=True)) == ["Revoke: 0 revoked, 1 were so already."]
+    assert said(admin_client.post(f"{LIST}act/", form, follow=True)) == ["Revoke: 0 revoked, 1 already revoked."]
 
 
 def test_keys_are_neither_changed_nor_deleted(admin_client: Client, admin_user: User) -> None:

@@ -38,7 +38,7 @@ def test_a_confirmation_older_than_an_hour_is_refused(
 
     shown_seconds_ago(FROZEN_SECONDS + 1)
     said = confirm(everything, "pause", token)
-    assert said == ["This confirmation has expired or belongs to somebody else; choose again. Nothing was changed."]
+    assert said == ["This confirmation has expired or belongs to another user; choose again. Nothing was changed."]
     assert status_of(job) == "running"
     shown_seconds_ago(FROZEN_SECONDS / 2)
     assert confirm(everything, "pause", token) == ["Pause: 1 job."]

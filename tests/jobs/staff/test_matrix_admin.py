@@ -115,7 +115,7 @@ def sentence(job: Job, situation: str, action: str) -> str:
         skipped, flying, done, failed = (
             items.get(name, 0) if changed else 0 for name in ("skipped", "claimed", "done", "failed")
         )
-        numbers = f"{skipped} items skipped, {flying} in flight, {done} done before, {failed} failed before."
+        numbers = f"{skipped} items skipped, {flying} in flight, {done} already done, {failed} already failed."
         return f"{number}; {numbers}{already}"
     if action == "retry":
         return f"1 job; {items['pending']} items are pending again."
@@ -124,8 +124,8 @@ def sentence(job: Job, situation: str, action: str) -> str:
     is_over = CELLS[situation, action] == "zeros"
     of_before = 2 if "clean" in situation and not is_over else 0  # what the cleanup's receipt says so far
     zeros = ", ".join(f"0 of 0 {kind} deleted" for kind in ("extractions", "passages", "vectors"))
-    going_on = "" if is_over else " 1 job still at work; reload to see the end."
-    return f"1 job; {of_before} of {of_before} sources deleted, {zeros}.{going_on}"
+    under_way = "" if is_over else " 1 job still under way; reload the page to see the result."
+    return f"1 job; {of_before} of {of_before} sources deleted, {zeros}.{under_way}"
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

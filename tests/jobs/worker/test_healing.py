@@ -227,7 +227,7 @@ def test_a_kind_that_cannot_complete_its_job_makes_it_fail_with_the_reason(make_
     assert healing.heal().ended == 1
     job.refresh_from_db()
     assert job.status == "failed"
-    assert "what should follow failed: KeyError" in job.error
+    assert "completing the job failed: KeyError" in job.error
     assert job.result is not None
 
 
