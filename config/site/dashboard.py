@@ -156,7 +156,7 @@ def _chart(jobs: list[Job], counts: dict[Any, dict[str, int]]) -> Chart | None:
             chosen.append(job.pk)
     if not chosen or items > CHART_ITEMS:
         return None
-    rows = WorkItem.objects.filter(job_id__in=chosen, finished_at__gte=start).order_by()
+    rows = WorkItem.objects.filter(job_id__any=chosen, finished_at__gte=start).order_by()
     settled = [ItemState.DONE.value, ItemState.FAILED.value]
     grouped = rows.filter(state__in=settled).annotate(minute=TruncMinute("finished_at")).values_list("minute", "state")
     numbers: dict[str, dict[datetime, int]] = {state: {} for state in settled}

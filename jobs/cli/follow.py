@@ -96,7 +96,7 @@ class _Follower:
 
 
 def _are_finished(job_ids: Sequence[UUID]) -> bool:
-    unfinished = Job.objects.filter(pk__in=job_ids).exclude(status__in=FINISHED_JOB)
+    unfinished = Job.objects.filter(pk__any=job_ids).exclude(status__in=FINISHED_JOB)
     return not unfinished.exists()
 
 

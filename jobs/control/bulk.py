@@ -90,5 +90,5 @@ def _unknown(job_id: UUID) -> JobOutcome:
 
 def statuses_read(job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
     """Return the status of each of these jobs that still exists."""
-    rows = Job.objects.filter(pk__in=job_ids).order_by().values_list("pk", "status")
+    rows = Job.objects.filter(pk__any=job_ids).order_by().values_list("pk", "status")
     return {job_id: JobStatus(status) for job_id, status in rows}

@@ -93,7 +93,7 @@ def _items(job: LockedJob, reasons: tuple[str, ...], hosts: tuple[str, ...]) -> 
         items = items.filter(reason__in=reasons)
     if hosts:
         lanes = Lane.objects.filter(key__in=[HOST_LANE + host for host in hosts]).values_list("pk", flat=True)
-        items = items.filter(lane_id__in=list(lanes))
+        items = items.filter(lane_id__any=list(lanes))
     return items
 
 

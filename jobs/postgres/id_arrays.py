@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Field, ForeignKey, Lookup
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -34,11 +35,13 @@ class AnyOf(Lookup):
     prepare_rhs = False
 
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[str | int, ...]]:
-        """Return `column = ANY(…)` and its parameters."""
+        """Return `column = ANY(…)` and its parameters. Raises: EmptyResultSet when no ids are given."""
         column, parameters = self.process_lhs(compiler, connection)
         field = self.lhs.output_field
         kind = getattr(field, "target_field", field).rel_db_type(connection)
         if kind not in ("uuid", "bigint", "integer"):
             raise TypeError(f"`any` takes ids, and {field.name} is of type {kind}")
         array = self.rhs if isinstance(self.rhs, IdArray) else IdArray(self.rhs)
+        if array.text == "{}":
+            raise EmptyResultSet  # as for an empty `pk__in`, Django then sends no statement
         return f"{column} = ANY(%s::{kind}[])", (*parameters, array.text)

@@ -42,7 +42,7 @@ class JobsPreview:
 def jobs_preview(job_ids: Sequence[UUID], *, with_artifacts: bool = False) -> JobsPreview:
     """Return what these jobs hold. Neither payloads nor results nor items are loaded, only numbers."""
     states = items_by_state(job_ids)
-    rows = Job.objects.filter(pk__in=job_ids).order_by("-created_at")
+    rows = Job.objects.filter(pk__any=job_ids).order_by("-created_at")
     found = list(rows.values_list("pk", "label", "kind", "status"))
     totals: Counter[str] = Counter()
     for counted in states.values():
@@ -65,7 +65,7 @@ def jobs_preview(job_ids: Sequence[UUID], *, with_artifacts: bool = False) -> Jo
 def items_by_state(job_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
     """Return the number of items by state of each job, from one statement that the counting index serves."""
     counted: dict[UUID, dict[str, int]] = {}
-    rows = WorkItem.objects.filter(job_id__in=job_ids).order_by()
+    rows = WorkItem.objects.filter(job_id__any=job_ids).order_by()
     for job_id, state, number in rows.values_list("job_id", "state").annotate(number=Count("*")):
         counted.setdefault(job_id, {})[state] = number
     return counted
@@ -73,7 +73,7 @@ def items_by_state(job_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
 
 def items_shown(jobs: Sequence[Job]) -> dict[UUID, dict[str, int]]:
     """Return the items by state of each listed job: stored counts of finished jobs, new counts of the others."""
-    finished = Job.objects.filter(pk__in=[job.pk for job in jobs if job.is_finished]).order_by()
+    finished = Job.objects.filter(pk__any=[job.pk for job in jobs if job.is_finished]).order_by()
     frozen = {pk: counts or {} for pk, counts in finished.values_list("pk", "result__counts")}
     return frozen | items_by_state([job.pk for job in jobs if not job.is_finished])
 
@@ -100,7 +100,7 @@ def items_by_lane(lane_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     """Return (jobs, pending items, items in flight) of each lane in which an unfinished job has something to do."""
     pending, claimed = Q(state=ItemState.PENDING.value), Q(state=ItemState.CLAIMED.value)
     rows = WorkItem.objects.filter(
-        pending | claimed, lane_id__in=lane_ids, job__status__in=[status.value for status in ACTIVE_JOB]
+        pending | claimed, lane_id__any=lane_ids, job__status__in=[status.value for status in ACTIVE_JOB]
     )
     counted = (
         rows.order_by()
@@ -123,7 +123,7 @@ def lanes_paused(job_id: UUID) -> list[Lane]:
 def items_retryable(job_ids: Sequence[UUID]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return what a retry of these jobs would try again, most first: (reason, items), (host, items) of some hosts."""
     skipped = Q(state=ItemState.SKIPPED.value, reason=Reason.CANCELLED.value, job__status=JobStatus.CANCELLED.value)
-    items = WorkItem.objects.filter(Q(state=ItemState.FAILED.value) | skipped, job_id__in=job_ids).order_by()
+    items = WorkItem.objects.filter(Q(state=ItemState.FAILED.value) | skipped, job_id__any=job_ids).order_by()
     reasons = items.values_list("reason").annotate(number=Count("pk")).order_by("-number", "reason")
     lanes = items.filter(lane__key__startswith=HOST_LANE).values_list("lane__key").annotate(number=Count("pk"))
     hosts = lanes.order_by("-number", "lane__key")[:HOSTS_SHOWN]

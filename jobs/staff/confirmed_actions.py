@@ -122,7 +122,7 @@ class ConfirmedActionsAdmin(QuarryAdmin):
         if "frozen" in request.POST:
             return self._confirmed(request, action)
         keys = request.POST.getlist("id")[: self.max_selected + 1]
-        return self.ask(request, action.name, self.get_queryset(request).filter(pk__in=self._parsed(keys)))
+        return self.ask(request, action.name, self.get_queryset(request).filter(pk__any=self._parsed(keys)))
 
     def ask(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse:
         """Freeze the ids of these rows and return the page that asks."""

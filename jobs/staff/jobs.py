@@ -195,7 +195,7 @@ class JobAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         }
 
     def _names(self, ids: Sequence[Any]) -> list[tuple[str, str]]:
-        rows = Job.objects.filter(pk__in=ids).values_list("pk", "label")
+        rows = Job.objects.filter(pk__any=ids).values_list("pk", "label")
         return [(str(pk), label or str(pk)) for pk, label in rows]
 
 

@@ -93,7 +93,7 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
 
     def preview(self, action: ConfirmedAction, ids: Sequence[int]) -> PreviewTable:
         """Return the keys and whether each is active."""
-        rows = ApiKey.objects.filter(pk__in=ids).order_by("name").select_related("user")
+        rows = ApiKey.objects.filter(pk__any=ids).order_by("name").select_related("user")
         lines: list[tuple[str, str, list[int | str]]] = [
             (f"{key.name} ({key.prefix}…)", "active" if key.is_active else "revoked", [key.user.get_username()])
             for key in rows
@@ -103,5 +103,5 @@ class ApiKeyAdmin(ConfirmedActionsAdmin):
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[int], reason: str) -> None:
         """Record the revocation in the admin's log, a key's only history."""
         if ids:
-            rows = ApiKey.objects.filter(pk__in=ids)
+            rows = ApiKey.objects.filter(pk__any=ids)
             LogEntry.objects.log_actions(request.user.pk or 0, rows, CHANGE, f"Revoked: {reason}")

@@ -67,7 +67,7 @@ class LaneAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
         counted = tallies.items_by_lane(ids)
         lines: list[tuple[str, str, list[int | str]]] = [
             (lane.key, _state(lane), [*counted.get(lane.pk, (0, 0, 0))])
-            for lane in Lane.objects.filter(pk__in=ids).order_by("key")
+            for lane in Lane.objects.filter(pk__any=ids).order_by("key")
         ]
         items = [sum(numbers[at] for numbers in counted.values()) for at in (1, 2)]
         return PreviewTable(["jobs", "pending", "in flight"], lines, ["", *items])
@@ -75,11 +75,11 @@ class LaneAdmin(ConfirmedActionsAdmin, ReadOnlyAdmin):
     def acted(self, request: HttpRequest, action: ConfirmedAction, ids: Sequence[int], reason: str) -> None:
         """Record it in the admin's log: a resume leaves no trace on the lane itself."""
         if ids:
-            rows = Lane.objects.filter(pk__in=ids)
+            rows = Lane.objects.filter(pk__any=ids)
             LogEntry.objects.log_actions(request.user.pk or 0, rows, CHANGE, f"{action.label}: {reason}")
 
     def _names(self, ids: Sequence[Any]) -> list[tuple[str, str]]:
-        return [(str(pk), key) for pk, key in Lane.objects.filter(pk__in=ids).values_list("pk", "key")]
+        return [(str(pk), key) for pk, key in Lane.objects.filter(pk__any=ids).values_list("pk", "key")]
 
 
 def _state(lane: Lane) -> str:

@@ -21,7 +21,7 @@ from jobs.states import JobStatus
 GONE_POINTS = 41  #: rows whose point is taken away
 STRANGERS = 37  #: points that no row knows
 KINDS = {"passage": "0190", "extraction": "0191"}  #: what the ids of a kind begin with
-CHUNK = 20_000
+ROWS_PER_STATEMENT = 20_000
 POINTS_CHUNK = 2_000
 WORDS_PER_POINT = 3
 VOCABULARY = 50_000
@@ -58,8 +58,8 @@ def rows_fill(first: int, last: int) -> None:
     """Insert the passages and the extractions of these numbers, and forget the changes that this queued."""
     given = _owners()
     with connection.cursor() as cursor:
-        for start in range(first, last + 1, CHUNK):
-            chunk = given | {"first": start, "last": min(start + CHUNK - 1, last)}
+        for start in range(first, last + 1, ROWS_PER_STATEMENT):
+            chunk = given | {"first": start, "last": min(start + ROWS_PER_STATEMENT - 1, last)}
             for statement in (_SOURCES, _PASSAGES, _EXTRACTIONS, "DELETE FROM extraction_vectorchange"):
                 cursor.execute(statement, chunk)
             cursor.execute("VACUUM extraction_vectorchange")

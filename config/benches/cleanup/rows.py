@@ -21,7 +21,7 @@ from jobs.models import Job
 from jobs.states import JobStatus
 
 EXTRACTIONS_PER_SOURCE = 2
-CHUNK = 10_000
+ROWS_PER_STATEMENT = 10_000
 POINTS_CHUNK = 2_000
 WORDS_PER_POINT = 12
 VOCABULARY = 50_000
@@ -69,8 +69,8 @@ def job_fill(run: int, *, sources: int) -> UUID:
     given: dict[str, Any] = {"run": run, "project": project_id, "job": job.pk, "version": version.pk}
     given["each"] = EXTRACTIONS_PER_SOURCE
     with connection.cursor() as cursor:
-        for first in range(1, sources + 1, CHUNK):
-            chunk = given | {"first": first, "last": min(first + CHUNK - 1, sources)}
+        for first in range(1, sources + 1, ROWS_PER_STATEMENT):
+            chunk = given | {"first": first, "last": min(first + ROWS_PER_STATEMENT - 1, sources)}
             cursor.execute(_SOURCES, chunk)
             cursor.execute(_EXTRACTIONS, chunk)
         cursor.execute(_CONTENTS, given)

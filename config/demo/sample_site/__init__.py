@@ -4,7 +4,7 @@ In: nothing. Out: a server, and the manifest of what a complete crawl must find.
 then `expected`; `rendering` and `pages/` make the documents.
 """
 
-from config.demo.sample_site.manifest import Manifest, Outcome
+from config.demo.sample_site.manifest import ExpectedOutcome, Manifest
 from config.demo.sample_site.server import SampleSite, SeenRequest
 
-__all__ = ["Manifest", "Outcome", "SampleSite", "SeenRequest"]
+__all__ = ["ExpectedOutcome", "Manifest", "SampleSite", "SeenRequest"]

@@ -16,11 +16,11 @@ from config.demo.sample_site.manifest import (
     SLOW_PATH,
     ExpectedArticle,
     ExpectedOrganization,
+    ExpectedOutcome,
     ExpectedPage,
     ExpectedPerson,
     ExpectedProduct,
     Manifest,
-    Outcome,
 )
 
 PRODUCTS = (
@@ -123,11 +123,11 @@ PAGES = (
     ExpectedPage(SLOW_PATH, is_slow=True),
     ExpectedPage(LARGE_PATH, is_large=True),
     ExpectedPage(SITEMAP_ONLY_PATH, is_linked=False),
-    ExpectedPage(REDIRECT_PATH, Outcome.REDIRECT, target=REDIRECT_TARGET),
-    ExpectedPage(DUPLICATE_PATH, Outcome.DUPLICATE, target=DUPLICATED_PATH),
-    ExpectedPage(GONE_PATH, Outcome.GONE),
-    ExpectedPage(ROBOTS_PATH, Outcome.ROBOTS),
-    ExpectedPage(DRAWING_PATH, Outcome.CONTENT_TYPE),
+    ExpectedPage(REDIRECT_PATH, ExpectedOutcome.REDIRECT, target=REDIRECT_TARGET),
+    ExpectedPage(DUPLICATE_PATH, ExpectedOutcome.DUPLICATE, target=DUPLICATED_PATH),
+    ExpectedPage(GONE_PATH, ExpectedOutcome.GONE),
+    ExpectedPage(ROBOTS_PATH, ExpectedOutcome.ROBOTS),
+    ExpectedPage(DRAWING_PATH, ExpectedOutcome.CONTENT_TYPE),
 )
 
 

@@ -17,7 +17,7 @@ LARGE_PATH = "/data/calibration-log"
 SITEMAP_ONLY_PATH = "/press/river-trust-award"
 
 
-class Outcome(StrEnum):
+class ExpectedOutcome(StrEnum):
     """What a polite crawler meets at a URL."""
 
     OK = "ok"  #: an HTML page
@@ -33,7 +33,7 @@ class ExpectedPage:
     """One URL path that a crawl from `/` meets, by a link or through the sitemap, and what happens there."""
 
     path: str
-    outcome: Outcome = Outcome.OK
+    outcome: ExpectedOutcome = ExpectedOutcome.OK
     language: str = "en"
     target: str | None = None  #: path a redirect leads to, or path whose bytes a duplicate repeats
     is_linked: bool = True  #: False: only the sitemap names it
@@ -115,7 +115,7 @@ class Manifest:
         """Return the absolute URL of `path` on this site."""
         return self.base + path
 
-    def paths(self, outcome: Outcome) -> set[str]:
+    def paths(self, outcome: ExpectedOutcome) -> set[str]:
         """Return the paths at which `outcome` happens."""
         return {page.path for page in self.pages if page.outcome is outcome}
 

@@ -14,7 +14,7 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from selectolax.lexbor import LexborHTMLParser as Tree
 
-from config.demo.sample_site import Outcome, SampleSite
+from config.demo.sample_site import ExpectedOutcome, SampleSite
 from config.demo.sample_site.manifest import LARGE_PATH, SITEMAP_ONLY_PATH, SLOW_PATH
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -147,16 +147,16 @@ def test_links_and_sitemap_reach_exactly_what_the_manifest_lists(linked, whole, 
 
 def test_every_path_answers_as_promised(whole, manifest):
     for page in manifest.pages:
-        if page.outcome is Outcome.ROBOTS:
+        if page.outcome is ExpectedOutcome.ROBOTS:
             assert page.path in whole.refused
             continue
         answer = whole.answers[page.path]
-        status = {Outcome.REDIRECT: 301, Outcome.GONE: 404}.get(page.outcome, 200)
+        status = {ExpectedOutcome.REDIRECT: 301, ExpectedOutcome.GONE: 404}.get(page.outcome, 200)
         assert answer.status == status, page.path
-        if page.outcome is Outcome.REDIRECT:
+        if page.outcome is ExpectedOutcome.REDIRECT:
             assert answer.headers["Location"] == manifest.url(page.target)
         else:
-            assert is_html(answer) == (page.outcome is not Outcome.CONTENT_TYPE), page.path
+            assert is_html(answer) == (page.outcome is not ExpectedOutcome.CONTENT_TYPE), page.path
 
 
 def test_only_the_announced_pages_share_their_bytes(pages, manifest):
@@ -164,14 +164,14 @@ def test_only_the_announced_pages_share_their_bytes(pages, manifest):
     for path, answer in pages.items():
         by_hash.setdefault(hashlib.sha256(answer.body).hexdigest(), set()).add(path)
     same = [paths for paths in by_hash.values() if len(paths) > 1]
-    announced = [{path, manifest.page(path).target} for path in sorted(manifest.paths(Outcome.DUPLICATE))]
+    announced = [{path, manifest.page(path).target} for path in sorted(manifest.paths(ExpectedOutcome.DUPLICATE))]
     assert same == announced
 
 
 def test_each_kind_of_outcome_occurs(manifest):
-    assert {page.outcome for page in manifest.pages} == set(Outcome)
-    assert len(manifest.paths(Outcome.OK)) >= 25
-    assert manifest.page("/contact").outcome is Outcome.OK
+    assert {page.outcome for page in manifest.pages} == set(ExpectedOutcome)
+    assert len(manifest.paths(ExpectedOutcome.OK)) >= 25
+    assert manifest.page("/contact").outcome is ExpectedOutcome.OK
     with pytest.raises(KeyError):
         manifest.page("/nowhere")
 
@@ -190,7 +190,7 @@ def test_every_page_has_title_heading_language_and_description(pages, manifest):
         assert len(tree.css_first('meta[name="description"]').attributes["content"]) > 30, path
         assert b"{{" not in answer.body and len(tree.css("main")) == 1, path
         titles.add(tree.css_first("title").text())
-    assert len(titles) == len(pages) - len(manifest.paths(Outcome.DUPLICATE))
+    assert len(titles) == len(pages) - len(manifest.paths(ExpectedOutcome.DUPLICATE))
 
 
 class Balance(HTMLParser):
@@ -242,7 +242,7 @@ def test_robots_names_the_sitemap_and_closes_one_folder(site, manifest):
     robots.parse(get(f"{site.url}/robots.txt").body.decode().splitlines())
     assert robots.site_maps() == [f"{site.url}/sitemap.xml"]
     closed = {page.path for page in manifest.pages if not robots.can_fetch("any", manifest.url(page.path))}
-    assert closed == manifest.paths(Outcome.ROBOTS)
+    assert closed == manifest.paths(ExpectedOutcome.ROBOTS)
     for path in closed:  # the page exists: a crawler that ignores robots.txt is caught by the request log
         assert get(site.url + path).status == 200
 

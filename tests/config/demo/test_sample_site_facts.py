@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from selectolax.lexbor import LexborHTMLParser as Tree
 
-from config.demo.sample_site import Outcome, SampleSite
+from config.demo.sample_site import ExpectedOutcome, SampleSite
 
 CURRENCY_SIGNS = {"GBP": "£", "EUR": "€"}
 AVAILABILITY_WORDS = {
@@ -29,7 +29,7 @@ def manifest(site):
 def pages(manifest):
     """The body of every page by its path."""
     bodies = {}
-    for path in manifest.paths(Outcome.OK):
+    for path in manifest.paths(ExpectedOutcome.OK):
         with urllib.request.urlopen(manifest.url(path), timeout=10) as reply:
             bodies[path] = reply.read()
     return bodies
