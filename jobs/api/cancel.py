@@ -22,9 +22,9 @@ router = Router(tags=["jobs"])
 
 
 class CancelHow(Why):
-    """How to cancel."""
+    """How to cancel a job."""
 
-    force: bool = Field(False, description="Cancel at once, without waiting for workers to stop.")
+    force: bool = Field(False, description="True: cancel at once, without waiting for workers to stop.")
 
 
 @with_numbers(lambda: held_fields().values())

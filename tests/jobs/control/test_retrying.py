@@ -98,7 +98,7 @@ def test_what_nothing_fits_is_refused_and_changes_nothing(make_job: MakeJob) -> 
 
 def test_an_unknown_reason_is_refused_with_the_known_ones(make_job: MakeJob) -> None:
     job = ended(make_job, a="failed:timeout")
-    with pytest.raises(Invalid, match="no reason weather") as refusal:
+    with pytest.raises(Invalid, match="Unknown reason: weather") as refusal:
         retry.job_retry(job_id=job.pk, reasons=["weather"])
     assert all(reason in refusal.value.detail for reason in Reason)
 
