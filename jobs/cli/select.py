@@ -91,7 +91,8 @@ class JobsCommand(JobCommand):
             for one in outcomes:
                 self.stdout.write(f"{one.id}  {one.outcome}")
             summary = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counted.items()))
-            self.stdout.write(f"{len(outcomes):,} jobs{f': {summary}' if summary else ''}.")
+            jobs_phrase = "1 job" if len(outcomes) == 1 else f"{len(outcomes):,} jobs"
+            self.stdout.write(f"{jobs_phrase}{f': {summary}' if summary else ''}.")
         for one in outcomes:
             if one.outcome is BulkResult.REFUSED:
                 self.stderr.write(f"{one.id}: {one.detail}")

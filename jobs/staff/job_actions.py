@@ -9,6 +9,7 @@ from jobs.control.cancel import CancelReceipt, job_cancel
 from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import RetryReceipt
+from jobs.ledger.counts import items_phrase
 from jobs.models import Job
 from jobs.registry import owners
 from jobs.staff.confirmed_actions import ConfirmedAction
@@ -28,8 +29,8 @@ def _cancelled(receipts: Sequence[CancelReceipt]) -> str:
     pending = sum(r.pending for r in changed)
     waiting = f" {pending:,} more being skipped," if pending else ""
     return (
-        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} already done,"
-        f" {failed:,} already failed." + _already(len(receipts) - len(changed))
+        f"{_jobs(len(changed))}; {items_phrase(skipped)} skipped,{waiting} {in_flight:,} in flight,"
+        f" {done:,} already done, {failed:,} already failed." + _already(len(receipts) - len(changed))
     )
 
 
@@ -43,7 +44,8 @@ def _already(number: int) -> str:
 
 
 def _retried(receipts: Sequence[RetryReceipt]) -> str:
-    return f"{_jobs(len(receipts))}; {sum(receipt.requeued for receipt in receipts):,} items are pending again."
+    requeued = sum(receipt.requeued for receipt in receipts)
+    return f"{_jobs(len(receipts))}; {items_phrase(requeued)} to retry."
 
 
 def _removed(receipts: Sequence[RemovalReceipt]) -> str:
