@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """The status of a job. `cleaned` is not a status: a cleaned-up job is a finished one with `Job.cleaned_at`."""
+    """The status of a job. `cleaned` is not a status but a time, `cleaned_at`, of a finished job."""
 
     QUEUED = "queued"
     RUNNING = "running"

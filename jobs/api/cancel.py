@@ -12,7 +12,7 @@ from jobs.api.owner_fields import held_fields, with_numbers
 from jobs.api.schemas import StatusOut, WaitHeaders, Why, problems
 from jobs.api.waiting import waited_as_preferred
 from jobs.control.cancel import CancelReceipt, job_cancel
-from jobs.ledger.counts import items_count
+from jobs.ledger.counts import items_count, items_phrase
 from jobs.ledger.moves import job_status
 from jobs.postgres.transactions import committed
 from jobs.registry import owners
@@ -22,9 +22,9 @@ router = Router(tags=["jobs"])
 
 
 class CancelHow(Why):
-    """How to cancel."""
+    """How to cancel a job."""
 
-    force: bool = Field(False, description="Cancel at once, without waiting for workers to stop.")
+    force: bool = Field(False, description="True: cancel at once, without waiting for workers to stop.")
 
 
 @with_numbers(lambda: held_fields().values())
@@ -111,16 +111,15 @@ def cancel_message(receipt: CancelReceipt) -> str:
         case JobStatus.CANCELLED, False:
             return "The job was already cancelled; nothing changed."
         case JobStatus.CANCELLED, True:
-            return f"The job is cancelled; {receipt.skipped} items were skipped."
+            return f"The job is cancelled, with {items_phrase(receipt.skipped)} skipped."
         case _, False:
-            return (
-                f"The job is already being cancelled; {receipt.in_flight} items are still in flight{_waiting(receipt)}."
-            )
+            still = f"{items_phrase(receipt.in_flight)} still in flight{_waiting(receipt)}"
+            return f"The job is already being cancelled; {still}."
     return (
-        f"The job is being cancelled: {receipt.skipped} items were skipped,"
-        f" {receipt.in_flight} in flight are being aborted{_waiting(receipt)}."
+        f"The job is being cancelled: {items_phrase(receipt.skipped)} skipped,"
+        f" {receipt.in_flight:,} in flight being aborted{_waiting(receipt)}."
     )
 
 
 def _waiting(receipt: CancelReceipt) -> str:
-    return f", {receipt.pending} more will be skipped" if receipt.pending else ""
+    return f", {receipt.pending:,} more to be skipped" if receipt.pending else ""

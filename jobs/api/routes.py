@@ -42,7 +42,7 @@ from jobs.control import removal
 from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import job_retry
-from jobs.ledger.counts import items_count
+from jobs.ledger.counts import items_count, items_phrase
 from jobs.models import Job
 from jobs.postgres.transactions import committed
 from jobs.queries import listing
@@ -97,7 +97,7 @@ def retry_job(request: HttpRequest, job_id: UUID, body: RetryIn | None = None) -
     asked = body or RetryIn.model_validate({})
     wanted = partial(job_retry, reasons=asked.reasons or (), hosts=asked.hosts or (), reason=asked.reason or "")
     receipt = committed(partial(wanted, job_id=job_id, actor=request.user.get_username()))
-    message = f"{receipt.requeued} items are pending again."
+    message = f"The job is queued again, with {items_phrase(receipt.requeued)} to retry."
     return Status(202, RetryOut(job_id=job_id, status=receipt.status, requeued=receipt.requeued, message=message))
 
 

@@ -80,7 +80,7 @@ class BulkRetryIn(BulkIn):
 
 
 class BulkCounts(Reply):
-    """How many jobs there were, and the results."""
+    """How many jobs there were, by result."""
 
     matched: int
     changed: int
@@ -93,7 +93,7 @@ class BulkJobOut(Reply):
 
     id: UUID
     outcome: BulkResult
-    status: JobStatus | None = Field(description="The current status; null: the job does not exist, or no longer does.")
+    status: JobStatus | None = Field(description="The current status; null if the job does not exist (any more).")
     code: TextOrNull
     detail: TextOrNull
     items: dict[str, int] = Field(description="Items by state; only in a dry run.")

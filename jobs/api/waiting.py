@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 30
 
 
 class Places:
-    """A number of places that are taken or refused at once; nobody queues for one."""
+    """A limited number of places; one is taken or refused at once, without queueing."""
 
     def __init__(self, number: int) -> None:
         self.number = number

@@ -85,7 +85,7 @@ def terminal_quieten() -> None:
 
 
 def exit_code(error: QuarryError) -> int:
-    """Return the exit code that stands for the error."""
+    """Return the exit code for the error."""
     if isinstance(error, Conflict):
         return EXIT_REFUSED
     return EXIT_USAGE if isinstance(error, Invalid | NotFound) else EXIT_FAILED

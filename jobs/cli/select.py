@@ -31,15 +31,20 @@ class JobsCommand(JobCommand):
     def arguments(self, parser: CommandParser) -> None:
         """Add ids or conditions, and the reason."""
         parser.add_argument("job_ids", nargs="*", metavar="ID", help="ids of the jobs, unless conditions choose them")
-        parser.add_argument("--reason", default="", help="kept in the job's history")
+        parser.add_argument("--reason", default="", help="why; kept in the job's history")
         many = parser.add_argument_group(
             "many jobs", f"all jobs that meet these conditions, {bulk.MAX_JOBS_PER_ACTION:,} at most"
         )
-        many.add_argument("--type", metavar="TYPE", help=" or ".join(kinds.names()))
-        many.add_argument("--status", choices=[status.value for status in JobStatus], metavar="STATUS")
-        many.add_argument("--project", metavar="NAME")
-        many.add_argument("--created-after", metavar="TIME", help="such as 2026-03-01; UTC if it has no time zone")
-        many.add_argument("--created-before", metavar="TIME")
+        many.add_argument("--type", metavar="TYPE", help="only jobs of this type: " + " or ".join(kinds.names()))
+        many.add_argument(
+            "--status",
+            choices=[status.value for status in JobStatus],
+            metavar="STATUS",
+            help="only jobs with this status",
+        )
+        many.add_argument("--project", metavar="NAME", help="only jobs of this project")
+        many.add_argument("--created-after", metavar="TIME", help="a time such as 2026-03-01; UTC without a time zone")
+        many.add_argument("--created-before", metavar="TIME", help="likewise")
         many.add_argument("--dry-run", action="store_true", help="change nothing; show which jobs these are")
         self.own_arguments(parser)
 
@@ -86,7 +91,8 @@ class JobsCommand(JobCommand):
             for one in outcomes:
                 self.stdout.write(f"{one.id}  {one.outcome}")
             summary = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counted.items()))
-            self.stdout.write(f"{len(outcomes):,} jobs{f': {summary}' if summary else ''}.")
+            jobs_phrase = "1 job" if len(outcomes) == 1 else f"{len(outcomes):,} jobs"
+            self.stdout.write(f"{jobs_phrase}{f': {summary}' if summary else ''}.")
         for one in outcomes:
             if one.outcome is BulkResult.REFUSED:
                 self.stderr.write(f"{one.id}: {one.detail}")

@@ -26,7 +26,7 @@ SKIPPED_AT_ONCE = 25_000  # about 0.3 s; workers see a cancel only once this is 
 
 
 def job_end_if_done(job_id: UUID) -> JobStatus | None:
-    """End the job if nothing remains to be done; return its new status, None if it goes on."""
+    """End the job if nothing is left to do; return its new status, None if it continues."""
     return retried(partial(_end_if_done, job_id))
 
 

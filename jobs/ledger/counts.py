@@ -53,6 +53,11 @@ def items_count(job_id: UUID) -> Counts:
     return Counts(dict(sorted(states.items())), dict(sorted(reasons.items())), dict(sorted(outcomes.items())))
 
 
+def items_phrase(number: int) -> str:
+    """Return a number of items for a sentence: `1 item`, `2,000 items`."""
+    return "1 item" if number == 1 else f"{number:,} items"
+
+
 def pages_taken(job: JobKey) -> int:
     """Return how many items count towards the limit: claimed and done ones, except outcomes that the kind excludes."""
     with connection.cursor() as cursor:

@@ -39,7 +39,7 @@ def lane_extend(lane_id: int, lease: UUID) -> bool:
 
 
 def lane_is_ours(lane_id: int, lease: UUID) -> bool:
-    """Return whether the lease still holds and nobody has paused the lane."""
+    """Return whether the lease is still held and the lane is not paused."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM jobs_lane WHERE id = %s AND lease = %s AND paused_at IS NULL)",

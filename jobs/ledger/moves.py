@@ -67,7 +67,7 @@ def job_require(job_id: UUID) -> LockedJob:
 
 
 def job_status(job_id: UUID) -> JobStatus | None:
-    """Return the job's status as committed by now, None if there is no such job."""
+    """Return the job's committed status, None if there is no such job."""
     status = Job.objects.filter(pk=job_id).values_list("status", flat=True).first()
     return None if status is None else JobStatus(status)
 

@@ -43,7 +43,7 @@ def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
     """Write the outcomes of one job's claims with their results and new items; return what was still held.
 
     When PostgreSQL refuses a value, or a kind cannot write it, the batch is settled item by item, and only the
-    culprit fails. An outage of PostgreSQL is raised: it is no item's fault.
+    culprit fails. An outage of PostgreSQL is raised: it is not the fault of an item.
     """
     try:
         return retried(partial(_settle, job_id, outcomes))
@@ -63,7 +63,7 @@ def outcomes_settle(job_id: UUID, outcomes: Sequence[Outcome]) -> Settled:
 
 
 def _settle_culprit(job_id: UUID, outcome: Outcome, error: Exception) -> Settled:
-    detail = f"the result could not be stored: {type(error).__name__}: {error}"[:400].partition("\n")[0]
+    detail = f"The result could not be stored: {type(error).__name__}: {error}"[:400].partition("\n")[0]
     failure = kinds.failed(outcome.claim, Reason.INTERNAL, detail=detail)
     settled = retried(partial(_settle, job_id, [failure]))
     return replace(settled, refused=(outcome.claim.id,))
@@ -88,7 +88,7 @@ def _leases_locked(outcomes: Sequence[Outcome]) -> dict[int, UUID | None]:
     """Return the lease each claimed item has now, the rows locked in id order.
 
     Only a claimed row has a lease (a CHECK says so). Asking for the state as well would tempt the planner into the
-    index of claimed rows, of which it expects none and meets all that were claimed since the last vacuum.
+    index of claimed rows, which it expects to be empty but which has all rows claimed since the last vacuum.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -16,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 class IdArray:
     """Ids as the text of one PostgreSQL array, written once for any number of statements.
 
-    It cannot be iterated on purpose: Django looks at each element of what can, for each statement anew.
+    It is deliberately not iterable: of an iterable Django examines each element, again for each statement.
     """
 
     __slots__ = ("text",)

@@ -71,7 +71,7 @@ def percent(part: int, total: int) -> int:
 
 
 def duration(start: datetime | None, end: datetime | None) -> str:
-    """Return the time between two moments, until now if there is no end; a dash if it never began."""
+    """Return the time between two moments, until now if there is no end; a dash if there is no start."""
     if start is None:
         return "—"
     return span((end or timezone.now()) - start)

@@ -9,6 +9,7 @@ from jobs.control.cancel import CancelReceipt, job_cancel
 from jobs.control.pause import StatusReceipt, job_pause, job_resume
 from jobs.control.removal import RemovalReceipt
 from jobs.control.retry import RetryReceipt
+from jobs.ledger.counts import items_phrase
 from jobs.models import Job
 from jobs.registry import owners
 from jobs.staff.confirmed_actions import ConfirmedAction
@@ -28,8 +29,8 @@ def _cancelled(receipts: Sequence[CancelReceipt]) -> str:
     pending = sum(r.pending for r in changed)
     waiting = f" {pending:,} more being skipped," if pending else ""
     return (
-        f"{_jobs(len(changed))}; {skipped:,} items skipped,{waiting} {in_flight:,} in flight, {done:,} already done,"
-        f" {failed:,} already failed." + _already(len(receipts) - len(changed))
+        f"{_jobs(len(changed))}; {items_phrase(skipped)} skipped,{waiting} {in_flight:,} in flight,"
+        f" {done:,} already done, {failed:,} already failed." + _already(len(receipts) - len(changed))
     )
 
 
@@ -43,12 +44,13 @@ def _already(number: int) -> str:
 
 
 def _retried(receipts: Sequence[RetryReceipt]) -> str:
-    return f"{_jobs(len(receipts))}; {sum(receipt.requeued for receipt in receipts):,} items are pending again."
+    requeued = sum(receipt.requeued for receipt in receipts)
+    return f"{_jobs(len(receipts))}; {items_phrase(requeued)} to retry."
 
 
 def _removed(receipts: Sequence[RemovalReceipt]) -> str:
     """Wait a moment for the removals to finish, then return their progress as one sentence."""
-    now, _ = waited(list(receipts), _read_anew, _are_finished, seconds=REMOVAL_WAIT_SECONDS)
+    now, _ = waited(list(receipts), _read_again, _are_finished, seconds=REMOVAL_WAIT_SECONDS)
     parts = []
     for kind in owners.artifact_names():
         found, deleted, kept = (
@@ -62,7 +64,7 @@ def _removed(receipts: Sequence[RemovalReceipt]) -> str:
     return f"{_jobs(len(now))}; {', '.join(parts)}.{under_way}"
 
 
-def _read_anew(receipts: list[RemovalReceipt]) -> list[RemovalReceipt]:
+def _read_again(receipts: list[RemovalReceipt]) -> list[RemovalReceipt]:
     return [receipt if receipt.finished else removal.receipt_read(receipt) for receipt in receipts]
 
 
@@ -70,7 +72,7 @@ def _are_finished(receipts: list[RemovalReceipt]) -> bool:
     return all(receipt.finished for receipt in receipts)
 
 
-def _stands_in(statuses: frozenset[JobStatus]) -> Callable[[Job], bool]:
+def _has_status_in(statuses: frozenset[JobStatus]) -> Callable[[Job], bool]:
     return lambda job: JobStatus(job.status) in statuses
 
 
@@ -92,7 +94,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         service=job_pause,
         effect="No more items are started. Items in flight finish; all others wait until the job is resumed.",
         summary=_moved,
-        fits=_stands_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
+        fits=_has_status_in(frozenset({JobStatus.QUEUED, JobStatus.RUNNING})),
     ),
     _job_action(
         name="resume",
@@ -101,7 +103,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         service=job_resume,
         effect="Pending items are worked on again.",
         summary=_moved,
-        fits=_stands_in(frozenset({JobStatus.PAUSED})),
+        fits=_has_status_in(frozenset({JobStatus.PAUSED})),
     ),
     _job_action(
         name="cancel",
@@ -110,7 +112,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         service=job_cancel,
         effect="Pending items are skipped and items in flight are aborted. What is done is kept.",
         summary=_cancelled,
-        fits=_stands_in(CANCELLABLE_JOB),
+        fits=_has_status_in(CANCELLABLE_JOB),
         is_destructive=True,
     ),
     _job_action(
@@ -121,7 +123,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         options={"force": True},
         effect="The job is cancelled at once, without waiting for its workers; later results are discarded.",
         summary=_cancelled,
-        fits=_stands_in(frozenset({JobStatus.CANCELLING})),
+        fits=_has_status_in(frozenset({JobStatus.CANCELLING})),
         is_destructive=True,
     ),
     _job_action(
@@ -154,7 +156,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         effect="The job and what it made are deleted, wherever it is stored, except what other jobs also use. An"
         " active job is cancelled first.",
         summary=_removed,
-        fits=_stands_in(ACTIVE_JOB | FINISHED_JOB),
+        fits=_has_status_in(ACTIVE_JOB | FINISHED_JOB),
         is_destructive=True,
     ),
     _job_action(
@@ -165,7 +167,7 @@ JOB_ACTIONS: tuple[ConfirmedAction, ...] = (
         options={"cleanup": False},
         effect="The job and its list of items are deleted; what it made stays in the project and remains searchable.",
         summary=_removed,
-        fits=_stands_in(FINISHED_JOB),
+        fits=_has_status_in(FINISHED_JOB),
         is_destructive=True,
     ),
 )

@@ -17,11 +17,11 @@ _running = threading.local()
 
 
 class Abandoned(Exception):
-    """Nobody waits for this work any more: its job was cancelled, or its time is up."""
+    """Nothing waits for this work any more: its job was cancelled, or its time is up."""
 
 
 async def on_cpu(work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-    """Return `work(*args, **kwargs)`, run on one of the two threads; the event loop goes on meanwhile.
+    """Return `work(*args, **kwargs)`, run on one of the two threads; the event loop continues meanwhile.
 
     When the caller is cancelled, work that waits for a thread never begins, and running work is stopped by its
     next `cancellation_check()`.
@@ -42,7 +42,7 @@ async def on_cpu(work: Callable[Parameters, Result], *args: Parameters.args, **k
 
 
 def cancellation_check() -> None:
-    """Raise Abandoned if nobody waits for the work of this thread any more; call it before each step of long work.
+    """Raise Abandoned if nothing waits for the work of this thread any more; call it before each step of long work.
 
     Where no `on_cpu` is under way, in a test for instance, it does nothing.
     """

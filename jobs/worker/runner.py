@@ -51,7 +51,7 @@ def _run_in_helper_thread(work: Slice) -> int:
         while not wait([result], timeout=WAIT_SECONDS).done:
             pass
         return result.result()
-    finally:  # also when Dramatiq interrupts: its exceptions are no `Exception`
+    finally:  # also when Dramatiq interrupts: its exceptions are not of class `Exception`
         if not result.done():
             loop.call_soon_threadsafe(work.stop)
         thread.join(timeout=STOP_SECONDS)

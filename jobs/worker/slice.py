@@ -154,13 +154,13 @@ class Slice:
             async with asyncio.timeout(worker.item_deadline_seconds):
                 return await worker.work(self.jobs[claim.job_id], claim)
         except TimeoutError:
-            detail = f"gave up after {worker.item_deadline_seconds:.0f} s, the most that one item may take"
+            detail = f"Gave up after {worker.item_deadline_seconds:.0f} s, the most that one item may take."
             return kinds.retryable(claim, Reason.TIMEOUT, detail=detail)
         except Exception as error:
             if isinstance(error, QuarryError) and error.is_temporary:  # a service's trouble, not the item's
                 return kinds.retryable(claim, Reason.INTERNAL, detail=error.detail)
             log.exception("item_crashed", extra={"item": claim.id, "key": claim.key})
-            return kinds.failed(claim, Reason.INTERNAL, detail=f"unexpected {type(error).__name__}: {error}")
+            return kinds.failed(claim, Reason.INTERNAL, detail=f"Unexpected {type(error).__name__}: {error}")
 
     async def _wait_for_near_work(self) -> bool:
         """Wait briefly if work is due soon; False if the slice should end."""
@@ -191,8 +191,8 @@ class Slice:
                 self.finished.append(held.task.result())
             elif held.aborted_at is not None:
                 self.finished.append(kinds.skipped(held.claim, Reason.CANCELLED))
-            else:  # nobody asked it to stop: some library did
-                self.finished.append(kinds.retryable(held.claim, Reason.INTERNAL, detail="the work cancelled itself"))
+            else:  # this slice did not stop it: some library did
+                self.finished.append(kinds.retryable(held.claim, Reason.INTERNAL, detail="The work stopped by itself."))
 
     def _settle_is_due(self) -> bool:
         waited = time.monotonic() - self.finished_since

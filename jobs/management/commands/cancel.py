@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 
 from jobs.cli.select import JobsCommand
 from jobs.control.cancel import job_cancel
+from jobs.ledger.counts import items_phrase
 
 
 class Command(JobsCommand):
@@ -32,7 +33,7 @@ class Command(JobsCommand):
             verb = "is" if receipt.changed else "was already"
             waiting = f" {receipt.pending:,} still to be skipped," if receipt.pending else ""
             self.stdout.write(
-                f"The job {verb} {receipt.status}: {receipt.skipped:,} items skipped,{waiting}"
+                f"The job {verb} {receipt.status}: {items_phrase(receipt.skipped)} skipped,{waiting}"
                 f" {receipt.in_flight:,} in flight, {receipt.done:,} done and kept, {receipt.failed:,} failed."
             )
         return 0

@@ -17,13 +17,13 @@ class Command(QuarryCommand):
             self.print_json(asdict(receipt))
         elif not receipt.ran:
             self.stdout.write(
-                "Another process is healing right now. In cancelling jobs, this one skipped"
-                f" {receipt.skipped:,} items, and it ended {receipt.ended:,} jobs."
+                "Another process is healing right now, so this one only handled cancelling jobs."
+                f" Items skipped: {receipt.skipped:,}. Jobs ended: {receipt.ended:,}."
             )
         else:
             self.stdout.write(
-                f"{receipt.leases_expired:,} items with expired leases made pending again,"
-                f" {receipt.workers_lost:,} items given up, {receipt.skipped:,} items skipped,"
-                f" {receipt.ended:,} jobs ended, {receipt.woken:,} wake-ups sent."
+                f"Items pending again after an expired lease: {receipt.leases_expired:,},"
+                f" given up: {receipt.workers_lost:,}, skipped: {receipt.skipped:,}."
+                f" Jobs ended: {receipt.ended:,}. Wake-ups sent: {receipt.woken:,}."
             )
         return 0

@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from jobs.cli import follow
 from jobs.cli.select import JobsCommand
 from jobs.control.retry import job_retry
+from jobs.ledger.counts import items_phrase
 
 
 class Command(JobsCommand):
@@ -31,7 +32,7 @@ class Command(JobsCommand):
         """Retry the items, wait until the job has finished, and return the exit code."""
         receipt = self.service(**options)(job_id=job_id)
         if not self.as_json:
-            self.stdout.write(f"{receipt.requeued:,} items will be tried again.")
+            self.stdout.write(f"Retrying {items_phrase(receipt.requeued)}.")
         elif options["detach"]:
             self.print_json(asdict(receipt))
             return 0

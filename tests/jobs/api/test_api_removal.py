@@ -169,7 +169,7 @@ def test_active_jobs_are_cancelled_before_they_are_removed(api, make_job, status
         problem = problem_of(reply, 409, "job_active")
         assert problem["job_status"] == status.value
     if status is JobStatus.CANCELLING:
-        assert "1 items in flight" in problem["detail"]
+        assert "1 item in flight" in problem["detail"]
     reply = delete(api, job, cleanup="true")
     assert (reply.status_code, reply.json()["changed"], reply.json()["deleted"]) == (202, True, False)
     assert api.get(f"/jobs/{job.pk}").json()["status"] == ("cancelling" if in_flight else "deleting")
@@ -256,7 +256,7 @@ def test_retry_requeues_what_failed(api, make_job, sent):
         "job_id": str(job.pk),
         "status": "queued",
         "requeued": 1,
-        "message": "1 items are pending again.",
+        "message": "The job is queued again, with 1 item to retry.",
     }
     problem_of(api.post(f"/jobs/{job.pk}/retry"), 409, "job_active")
     assert api.get(f"/jobs/{job.pk}").json()["counts"] == {"pending": 1, "failed": 1, "done": 2}
@@ -312,7 +312,7 @@ def test_cancel_waits_when_it_is_preferred(api, make_job, in_thread):
     assert reply.headers["Preference-Applied"] == "wait=30"
     body = reply.json()
     assert (body["changed"], body["skipped"], body["in_flight"], body["done"]) == (True, 2, 0, 1)
-    assert body["message"] == "The job is cancelled; 2 items were skipped."
+    assert body["message"] == "The job is cancelled, with 2 items skipped."
 
 
 def test_cancel_waits_no_longer_than_preferred(api, make_job):

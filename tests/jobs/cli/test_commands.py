@@ -112,7 +112,7 @@ def test_retry_takes_its_filters(make_job: MakeJob) -> None:
     assert (wrong.code, "Unknown reason: weather" in wrong.err) == (2, True)
     assert run("retry", job.pk, "--host", "nowhere.test", "--detach").code == 3
     ran = run("retry", job.pk, "--only", "dns", "--detach")
-    assert (ran.code, ran.out.splitlines()[0]) == (0, "1 items will be tried again.")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "Retrying 1 item.")
     assert states(job) == {"failed": 1, "pending": 1}
 
 
@@ -120,7 +120,7 @@ def test_retry_takes_its_filters(make_job: MakeJob) -> None:
 def test_heal_and_jobs_show_what_they_found(make_job: MakeJob) -> None:
     job = make_job(2, label="docs")
     assert run("heal", "--json").told["ran"] is True
-    assert "0 items with expired leases made pending again" in run("heal").out
+    assert "Items pending again after an expired lease: 0," in run("heal").out
     run("cancel", job.pk)
     shown = run("jobs", job.pk, "--json").told
     assert (shown["status"], shown["counts"], shown["events"][-1]["action"]) == ("cancelled", {"skipped": 2}, "cancel")

@@ -41,7 +41,7 @@ def test_the_cancel_itself_skips_one_step_and_sends_healing_for_the_rest(make_jo
     assert sent.messages == [HEAL]
     assert claimed() == [], "a cancelled job is claimed from"
     assert cancel_api.cancel_message(receipt) == (
-        "The job is being cancelled: 2 items were skipped, 0 in flight are being aborted, 5 more will be skipped."
+        "The job is being cancelled: 2 items skipped, 0 in flight being aborted, 5 more to be skipped."
     )
 
     actors.heal.fn()
@@ -58,7 +58,7 @@ def test_whoever_waits_for_the_end_is_told_of_all_that_was_skipped(make_job: Mak
     healing.heal()
     read = cancel_api.cancel_read(receipt)
     assert (read.status, read.skipped, read.pending) == ("cancelled", 7, 0)
-    assert cancel_api.cancel_message(read) == "The job is cancelled; 7 items were skipped."
+    assert cancel_api.cancel_message(read) == "The job is cancelled, with 7 items skipped."
 
 
 def test_a_cleanup_meanwhile_says_what_it_waits_for(make_job: MakeJob) -> None:

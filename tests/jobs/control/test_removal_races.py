@@ -102,7 +102,7 @@ def test_what_breaks_anywhere_is_finished_by_repeating(
         with pytest.raises(type(error)):
             removal_work.removal_finish(job.pk)
     row = Job.objects.get(pk=job.pk)
-    assert (row.status, row.removal_error) == ("deleting", "" if kill else "unexpected RuntimeError: the disk is full")
+    assert (row.status, row.removal_error) == ("deleting", "" if kill else "Unexpected RuntimeError: the disk is full.")
     sent.messages.clear()
     healing.heal()
     assert ("finish_removal", (str(job.pk),), None) in sent.messages

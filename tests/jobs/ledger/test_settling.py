@@ -184,7 +184,7 @@ def test_a_refused_value_fails_alone(make_job: MakeJob, culprit: str) -> None:
     assert states(job) == {"done": 4, "failed": 1}
     row = item(job, "item-2")
     assert (row.state, row.reason) == ("failed", "internal")
-    assert row.result["detail"].startswith("the result could not be stored: ")
+    assert row.result["detail"].startswith("The result could not be stored: ")
 
 
 def test_a_result_that_its_kind_cannot_write_fails_alone(make_job: MakeJob, probe: Probe) -> None:
@@ -204,7 +204,7 @@ def test_a_result_that_its_kind_cannot_write_fails_alone(make_job: MakeJob, prob
     outcomes_settle(job.pk, [kinds.done(claim, write=name) for claim, name in zip(claimed(), names, strict=True)])
     assert states(job) == {"done": 2, "failed": 1}
     assert set(Project.objects.values_list("name", flat=True)) == {"Instruments", "first", "third"}
-    assert item(job, "item-1").result["detail"] == "the result could not be stored: LookupError: no such"
+    assert item(job, "item-1").result["detail"] == "The result could not be stored: LookupError: no such"
 
 
 def test_an_outage_is_raised_and_blamed_on_no_item(make_job: MakeJob, probe: Probe) -> None:

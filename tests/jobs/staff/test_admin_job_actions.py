@@ -173,9 +173,7 @@ def test_buttons_and_actions_follow_the_permissions(
 def test_retry_and_delete_reach_their_services(everything: Client, make_job: Callable[..., Job]) -> None:
     job = make_job(3)
     job_cancel(job_id=job.pk)
-    assert confirm(everything, "retry", frozen(choose(everything, "retry", job))) == [
-        "Retry: 1 job; 3 items are pending again."
-    ]
+    assert confirm(everything, "retry", frozen(choose(everything, "retry", job))) == ["Retry: 1 job; 3 items to retry."]
     assert states(job) == {"pending": 3}
     said = confirm(everything, "cleanup", frozen(choose(everything, "cleanup", job)))
     assert "it can be cleaned up" in said[0]

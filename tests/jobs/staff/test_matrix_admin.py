@@ -106,6 +106,10 @@ def check_preview(asked: Any, job: Job, action: str) -> None:
     assert preview.lines == [(job.label, job.status, numbers)]
 
 
+def phrase(number: int) -> str:
+    return "1 item" if number == 1 else f"{number} items"
+
+
 def sentence(job: Job, situation: str, action: str) -> str:
     """Return what the page says afterwards, with the numbers of the ledger."""
     changed, items = expected(situation, action).changed, states(job)
@@ -115,10 +119,10 @@ def sentence(job: Job, situation: str, action: str) -> str:
         skipped, flying, done, failed = (
             items.get(name, 0) if changed else 0 for name in ("skipped", "claimed", "done", "failed")
         )
-        numbers = f"{skipped} items skipped, {flying} in flight, {done} already done, {failed} already failed."
+        numbers = f"{phrase(skipped)} skipped, {flying} in flight, {done} already done, {failed} already failed."
         return f"{number}; {numbers}{already}"
     if action == "retry":
-        return f"1 job; {items['pending']} items are pending again."
+        return f"1 job; {phrase(items['pending'])} to retry."
     if action in ("pause", "resume"):
         return f"{number}.{already}"
     is_over = CELLS[situation, action] == "zeros"

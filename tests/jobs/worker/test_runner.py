@@ -90,7 +90,7 @@ def test_an_exception_in_the_work_fails_its_item_alone(make_job: MakeJob, probe:
     assert runner.slice_run(lane_id=lane_id()) == 3
     assert (status_of(job), states(job)) == ("completed", {"done": 2, "failed": 1})
     row = item(job, "item-1")
-    assert (row.reason, row.result["detail"]) == ("internal", "unexpected LookupError: bad page")
+    assert (row.reason, row.result["detail"]) == ("internal", "Unexpected LookupError: bad page")
 
 
 def test_an_exception_in_the_settle_fails_its_item_alone(make_job: MakeJob, probe: Probe) -> None:

@@ -223,7 +223,7 @@ def test_an_item_past_its_deadline_is_tried_again(make_job: MakeJob, probe: Prob
     runner.slice_run(lane_id=lane_id())
     row = item(job)
     assert (row.state, row.reason, row.attempts) == ("failed", "timeout", 3)
-    assert row.result["detail"].startswith("gave up after")
+    assert row.result["detail"].startswith("Gave up after")
 
 
 def test_a_deaf_item_past_its_deadline_frees_the_lane(
