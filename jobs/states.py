@@ -112,13 +112,3 @@ SETTLING_JOB = frozenset({JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELL
 GROWING_JOB = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.PAUSED})
 CANCELLABLE_JOB = GROWING_JOB
 FINAL_ITEM = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.SKIPPED})
-
-
-def job_statuses_before(to: JobStatus) -> list[str]:
-    """Return the statuses from which a job may legally become `to`, sorted."""
-    return sorted(start.value for start, targets in JOB_MOVES.items() if to in targets)
-
-
-def item_states_before(to: ItemState) -> list[str]:
-    """Return the states from which an item may legally become `to`, sorted."""
-    return sorted(start.value for start, targets in ITEM_MOVES.items() if to in targets)

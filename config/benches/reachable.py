@@ -47,11 +47,6 @@ class Links(HTMLParser):
             self.base = target.strip()
 
 
-def reachable_files(folder: str | os.PathLike[str], start: str = "index.html") -> set[str]:
-    """Return the URL paths of all HTML pages that links reach from `start`, itself included."""
-    return reach(folder, start).pages
-
-
 def reach(folder: str | os.PathLike[str], start: str = "index.html", *, prefix: str = "/") -> Reach:
     """Follow the links of a folder breadth first, as it would be served at `/`, and sort what they lead to.
 

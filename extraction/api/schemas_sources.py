@@ -80,12 +80,12 @@ class SummaryOut(Reply):
 class ExtractIn(RequestBody):
     """What to extract from. Any field, or the whole body, may be null or left out.
 
-    Without any, everything is extracted from that was not yet extracted with the present schema.
+    Without any, everything is extracted from that was not yet extracted with the current schema.
     """
 
     source_ids: Annotated[list[UUID], Field(max_length=MAX_SOURCE_IDS)] | None = None
     force: bool | None = Field(
-        None, description="Extract again from sources already extracted with the present schema."
+        None, description="Extract again from sources already extracted with the current schema."
     )
     source_groups: Groups | None = None
     field_groups: Annotated[list[FieldGroupName], Field(max_length=MAX_NAMES)] | None = None

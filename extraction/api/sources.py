@@ -60,7 +60,7 @@ def summarize_sources(request: HttpRequest, project_id: UUID) -> Status[SummaryO
 def start_extraction(
     request: HttpRequest, project_id: UUID, headers: Header[CreateHeaders], body: ExtractIn | None = None
 ) -> Status[ExtractStarted] | HttpResponse:
-    """Start an extraction from the sources that are not done with the present schema, or from those named."""
+    """Start an extraction from the sources that are not done with the current schema, or from those named."""
     asked = body or ExtractIn.model_validate({})
 
     def submit() -> ExtractStarted:

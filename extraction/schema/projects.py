@@ -67,7 +67,7 @@ def project_create(draft: ProjectDraft, *, actor_id: int | None = None) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRead:
-    """A project with its present schema."""
+    """A project with its current schema."""
 
     id: UUID
     name: str

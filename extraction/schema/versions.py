@@ -42,7 +42,7 @@ def schema_save(project_id: UUID, raw: Any, *, force: bool = False, actor_id: in
             return current
         if not force and Extraction.objects.filter(project_id=project_id).exists():
             raise Conflict(
-                "Extractions made with the present schema exist. Repeat with force=true to change it; they keep"
+                "Extractions made with the current schema exist. Repeat with force=true to change it; they keep"
                 " their version, can be listed as stale, and are replaced by the next extraction.",
                 code="schema_in_use",
             )

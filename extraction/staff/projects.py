@@ -82,7 +82,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         if in_use and not data.get("replace_schema"):
             self.add_error(
                 "replace_schema",
-                "Extractions were made with the present schema; tick this box to go on.",
+                "Extractions were made with the current schema; tick this box to go on.",
             )
         return data
 

@@ -25,7 +25,7 @@ def extract_submit(
 ) -> UUID:
     """Start an extraction over the project's sources; return the job's id.
 
-    Without `force`, sources already extracted with the present schema are left out.
+    Without `force`, sources already extracted with the current schema are left out.
     Raises: NotFound, Invalid (codes unknown_field_group, nothing_to_extract).
     """
     project_require(project_id)

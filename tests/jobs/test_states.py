@@ -20,11 +20,10 @@ from jobs.states import (
     FINAL_ITEM,
     FINISHED_JOB,
     ITEM_MOVES,
+    JOB_MOVES,
     ItemState,
     JobStatus,
     Reason,
-    item_states_before,
-    job_statuses_before,
 )
 from tests.helpers.factories import item, lane_id, states
 
@@ -155,10 +154,13 @@ def test_every_listed_item_move_but_a_retry_is_made_by_some_operation() -> None:
     assert made <= listed
 
 
-def test_sources_read_the_tables_backwards() -> None:
-    assert job_statuses_before(JobStatus.DELETING) == ["cancelled", "completed", "failed"]
-    assert job_statuses_before(JobStatus.CANCELLED) == ["cancelling", "paused", "queued", "running"]
-    assert item_states_before(ItemState.PENDING) == ["claimed", "failed", "skipped"]
+def test_what_may_become_what() -> None:
+    def before(moves: dict[str, frozenset[str]], to: str) -> set[str]:
+        return {str(start) for start, targets in moves.items() if to in targets}
+
+    assert before(JOB_MOVES, JobStatus.DELETING) == {"cancelled", "completed", "failed"}
+    assert before(JOB_MOVES, JobStatus.CANCELLED) == {"cancelling", "paused", "queued", "running"}
+    assert before(ITEM_MOVES, ItemState.PENDING) == {"claimed", "failed", "skipped"}
 
 
 def test_a_cancelled_job_ends_with_its_items_counted(make_job: Callable[..., Job]) -> None:
