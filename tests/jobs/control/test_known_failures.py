@@ -229,9 +229,9 @@ def test_a_job_cleaned_up_is_not_retried_and_a_new_one_begins_anew(project: Proj
 def test_cancelling_100_000_pending_items_answers_long_before_they_are_all_skipped(
     make_job: MakeJob, status: JobStatus
 ) -> None:
-    """The best of three against one bare UPDATE of as many rows; healing, sent by the call, skips what is left."""
-    replies, updates = [], []
-    for _ in range(3):
+    """Judged by a bare UPDATE of as many rows, three times at most; healing, sent by the call, skips what is left."""
+    ratios: list[float] = []
+    while not ratios or (min(ratios) >= 0.6 and len(ratios) < 3):  # a machine that stalls gets another try
         job = make_job(1, status=status)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -240,17 +240,18 @@ def test_cancelling_100_000_pending_items_answers_long_before_they_are_all_skipp
                 " n %% 10, 0, 0, 0, data FROM jobs_workitem, generate_series(2, 100000) n WHERE job_id = %s",
                 [job.pk],
             )
-        updates.append(seconds_of_a_bare_update(job))
+        update_seconds = seconds_of_a_bare_update(job)
         began = time.perf_counter()
         receipt = job_cancel(job_id=job.pk)
-        replies.append(time.perf_counter() - began)
+        reply_seconds = time.perf_counter() - began
+        ratios.append(reply_seconds / update_seconds)
         assert (receipt.status, receipt.skipped + receipt.pending) == (JobStatus.CANCELLING, 100_000)
         assert states(job) == {"skipped": receipt.skipped, "pending": receipt.pending}
         assert claimed(1) == []
         healing.heal()
         assert (status_of(job), states(job)) == (JobStatus.CANCELLED, {"skipped": 100_000})
-    print(f"100,000 pending items of a {status} job cancelled: replies after {replies} s, bare UPDATEs {updates} s")
-    assert min(reply / update for reply, update in zip(replies, updates, strict=True)) < 0.6
+        print(f"100,000 pending items of a {status} job: reply {reply_seconds:.2f} s, UPDATE {update_seconds:.2f} s")
+    assert min(ratios) < 0.6, ratios
 
 
 def seconds_of_a_bare_update(job: Job) -> float:
