@@ -103,8 +103,8 @@ PROTECTIONS = [
     ),
     rule(
         "extract-outage-gives-back",
-        "A temporary error of an extractor gives the item back instead of failing it.",
-        "work/test_outages.py::test_an_outage_gives_the_item_back_until_it_is_over",
+        "A service that stays away ends an item for a reason of its own, not as an error of ours.",
+        "work/test_outages.py::test_an_outage_that_does_not_end_fails_the_item_with_its_reason",
         Change(
             WORKER,
             "            return kinds.retryable(claim, Reason.LLM_UNAVAILABLE, detail=error.detail)\n",

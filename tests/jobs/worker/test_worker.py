@@ -120,7 +120,7 @@ def test_control_work_has_a_queue_of_its_own(broker: StubBroker) -> None:
     """So that slow hosts never delay a cleanup; and no actor is retried by the broker: the ledger does that."""
     queues = {name: actor.queue_name for name, actor in broker.actors.items()}
     assert queues["run_slice"] == WORK_QUEUE
-    assert {queues["heal"], queues["finish_removal"]} == {CONTROL_QUEUE}
+    assert queues["heal"] == queues["finish_removal"] == CONTROL_QUEUE != WORK_QUEUE
     assert {actor.options["max_retries"] for actor in broker.actors.values()} == {0}
     assert broker.actors["run_slice"].options["notify_shutdown"] is True
 
