@@ -38,8 +38,11 @@ def one_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(one_browser: Browser, live_server: Any, transactional_db: None) -> Browser:
-    """A browser logged in as a superuser, its console empty."""
+def page(one_browser: Browser, live_server: Any, transactional_db: None) -> Iterator[Browser]:
+    """A browser logged in as a superuser, its console empty.
+
+    Afterwards its page is left: one that updates itself would go on asking the server while other tests run.
+    """
     User.objects.create_superuser(NAME, password=PASSWORD)
     one_browser.go(f"{live_server.url}/admin/login/")
     one_browser.devtools("Network.clearBrowserCookies")
@@ -51,4 +54,5 @@ def page(one_browser: Browser, live_server: Any, transactional_db: None) -> Brow
     one_browser.click("[type=submit]")
     one_browser.wait("return location.pathname === '/admin/' && document.readyState === 'complete'")
     one_browser.complaints()
-    return one_browser
+    yield one_browser
+    one_browser.go("about:blank")
