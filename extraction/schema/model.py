@@ -92,7 +92,7 @@ class FieldSpec(_Part):
     schema_org: `Product.offers.price` (type, then properties), a meta name such as `og:title` or
     `meta:description`, or a list of such alternatives, best first. selector: see `extraction.schema.selectors`.
     pattern: a regular expression; its first group, else the whole match, is the raw value.
-    default: what an export shows where nothing was found; it is never stored as a found value.
+    default: checked and kept for exports, which do not exist yet; it is never stored as a found value.
     """
 
     name: Name
